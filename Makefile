@@ -1,0 +1,148 @@
+# chomp's one Makefile.  `make help` lists the targets.
+# Objects go to build/$(VARIANT)/; one archive per room, linked in arrow order, so that a wrong arrow does not link.
+
+VARIANT ?= release
+B       := build/$(VARIANT)
+CC      ?= cc
+SHELL   := /bin/bash
+
+ROOMS_core      := core
+ROOMS_all       := core model store http api partials
+
+WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wold-style-definition -Wformat=2 \
+        -Wwrite-strings -Wundef -Wvla -Wpointer-arith -Wnull-dereference -Wdouble-promotion -Wswitch-enum \
+        -Wimplicit-fallthrough -Werror=implicit-function-declaration -Werror=incompatible-pointer-types \
+        -Werror=int-conversion -Werror=return-type
+IS_CLANG := $(shell $(CC) --version 2>/dev/null | grep -c clang)
+ifeq ($(IS_CLANG),0)
+WARN += -Wlogical-op -Wduplicated-cond -Wduplicated-branches -Wjump-misses-init -Wformat-truncation=2
+HARDEN_GCC := -ftrivial-auto-var-init=zero
+else
+WARN += -Wcomma -Wno-missing-field-initializers
+endif
+ifdef WERROR
+WARN += -Werror
+endif
+
+HARDEN  := -D_FORTIFY_SOURCE=3 -fstack-protector-strong -fstack-clash-protection -fcf-protection $(HARDEN_GCC)
+CFLAGS_release  := -O2 -g $(HARDEN)
+CFLAGS_asan     := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+CFLAGS_coverage := -O0 -g --coverage
+LDFLAGS_release := -Wl,-z,relro,-z,now,-z,noexecstack,--as-needed
+LDFLAGS_asan    := -fsanitize=address,undefined
+LDFLAGS_coverage := --coverage
+
+VERSION := 0.1.0
+CPPFLAGS += -D_GNU_SOURCE -Ifcgi -DCHOMP_VERSION='"$(VERSION)"' -isystem /usr/include/ClearSilver
+CFLAGS   += -std=gnu11 $(WARN) -fno-common -fPIE $(CFLAGS_$(VARIANT))
+LDFLAGS  += -pie $(LDFLAGS_$(VARIANT))
+
+# What each room stands on outside ourselves.
+LIBS_core     := -ljson-c -lnettle -lz
+LIBS_partials := -lneo_cs -lneo_utl
+LIBS_http     := -lfcgi
+
+objs     = $(patsubst %.c,$(B)/%.o,$(wildcard fcgi/$(1)/*.c))
+# fcgi_io, the only user of libfcgi, is linked into the worker alone: tests and dispatch need no libfcgi.
+archive  = $(B)/lib/$(1).a
+ALL_ARCHIVES := $(foreach r,partials api http store model core,$(call archive,$(r)))
+
+PROGRAMS := $(addprefix $(B)/bin/,chomp-worker chomp-dispatch chomp-sandbox chomp-shim)
+
+.DELETE_ON_ERROR:
+.SECONDARY:
+.PHONY: all run test check asan ubsan valgrind integration contract crash fuzz-smoke coverage lint format bench help clean htdocs
+
+all: $(PROGRAMS) htdocs ## build every program and the static files
+
+run: ## install what is missing, build, start on http://127.0.0.1:8000, print the login link
+	@scripts/setup run
+	@$(MAKE) --no-print-directory all
+	@scripts/chompctl up
+
+test: ## install what is missing, build, run every test
+	@scripts/setup test
+	@$(MAKE) --no-print-directory all tests lint
+	@tests/run
+
+# ---- rooms -------------------------------------------------------------------------------------
+$(B)/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+
+define room_rule
+$(B)/lib/$(1).a: $(call objs,$(1))
+	@mkdir -p $$(@D)
+	@rm -f $$@
+	ar rcs $$@ $$^
+endef
+$(foreach r,core model store http api partials worker dispatch sandbox,$(eval $(call room_rule,$(r))))
+
+# ---- programs ----------------------------------------------------------------------------------
+$(B)/bin/chomp-worker: $(call objs,worker) $(ALL_ARCHIVES)
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS_partials) $(LIBS_http) $(LIBS_core)
+
+$(B)/bin/chomp-dispatch: $(call objs,dispatch) $(call archive,store) $(call archive,model) $(call archive,core)
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS) -o $@ $^ -lcurl $(LIBS_core)
+
+SHIM_OBJS    := $(filter %/shim_main.o %/shim.o %/argv.o %/pty.o,$(call objs,sandbox))
+$(B)/bin/chomp-sandbox: $(filter-out %/shim_main.o,$(call objs,sandbox)) $(call archive,core)
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS) -o $@ $^ -lwebsockets -lcap $(LIBS_core)
+
+$(B)/bin/chomp-shim: $(SHIM_OBJS) $(call archive,core)
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS_core)
+
+# ---- static files ------------------------------------------------------------------------------
+htdocs: ## compile the style sheet and copy fonts and scripts to build/htdocs
+	@if [ -x htdocs/build ]; then htdocs/build build/htdocs; fi
+
+# ---- tests -------------------------------------------------------------------------------------
+UNIT_SRC  := $(wildcard tests/unit/test_*.c)
+UNIT_BIN  := $(patsubst tests/unit/%.c,$(B)/unit/%,$(UNIT_SRC))
+# System calls that a test replaces: WRAP_test_store := fsync write
+WRAP_test_store := fdatasync
+wrapflags = $(foreach f,$(WRAP_$(notdir $(1))),-Wl,--wrap=$(f))
+
+$(B)/unit/%: $(B)/tests/unit/%.o $(ALL_ARCHIVES) $(B)/lib/dispatch.a $(B)/lib/sandbox.a
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS) $(call wrapflags,$@) -o $@ $< $(filter %.a,$^) -lcmocka -lcurl $(LIBS_partials) $(LIBS_http) $(LIBS_core)
+
+tests: $(UNIT_BIN) ## build the unit tests
+
+check: $(UNIT_BIN) ## unit tests, stop at the first failing program
+	@set -e; for t in $(UNIT_BIN); do $$t; done
+
+asan: ## the unit tests under AddressSanitizer and UBSan
+	$(MAKE) VARIANT=asan check
+
+valgrind: $(UNIT_BIN) ## the unit tests under valgrind
+	@set -e; for t in $(UNIT_BIN); do valgrind -q --error-exitcode=9 --leak-check=full $$t; done
+
+integration: all ## the story of a task, against real processes
+	tests/run integration
+
+contract: all ## the sandbox host protocol, against the local host
+	tests/run contract
+
+bench: all ## the marks: start, dispatch, memory, idle
+	tests/run bench
+
+# ---- order in the house ------------------------------------------------------------------------
+lint: ## layer check, forbidden calls, template lint
+	@scripts/lint
+	@scripts/lint-templates
+
+format: ## clang-format every C file
+	clang-format -i $$(git ls-files '*.c' '*.h')
+
+help: ## this list
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "%-12s %s\n",$$1,$$2}' $(MAKEFILE_LIST)
+
+clean: ## remove everything built
+	rm -rf build
+
+-include $(shell find $(B) -name '*.d' 2>/dev/null)
