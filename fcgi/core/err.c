@@ -13,18 +13,28 @@ static const struct {
 #undef X
 };
 
+/* As much of s as there is room for: a cut message is still a message. */
+static void append(char *buf, size_t size, const char *s)
+{
+	size_t n = strlen(buf);
+
+	while (*s != '\0' && n + 1 < size)
+		buf[n++] = *s++;
+	buf[n] = '\0';
+}
+
 __attribute__((format(printf, 4, 0))) static void fill(struct errinfo *e, enum err code, int sys,
 						       const char *fmt, va_list ap)
 {
 	e->code = code;
 	e->wire = NULL;
 	e->sys = sys;
-	int n = vsnprintf(e->what, sizeof e->what, fmt, ap);
-	if (n < 0)
-		n = 0;
-	size_t room = (size_t)n < sizeof e->what ? sizeof e->what - (size_t)n : 0;
-	if (sys != 0 && room > 0 && snprintf(e->what + n, room, ": %s", strerror(sys)) < 0)
-		e->what[n] = '\0'; /* a cut message is still a message */
+	if (vsnprintf(e->what, sizeof e->what, fmt, ap) < 0)
+		e->what[0] = '\0';
+	if (sys != 0) {
+		append(e->what, sizeof e->what, ": ");
+		append(e->what, sizeof e->what, strerror(sys));
+	}
 }
 
 enum err err_set(struct errinfo *e, enum err code, int sys, const char *fmt, ...)

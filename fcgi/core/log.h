@@ -23,7 +23,8 @@ struct log_field {
 
 /* `ev` is noun.verb.  Fields end with one whose key is NULL; use the macro. */
 void log_fields(enum log_level level, const char *ev, const struct log_field *fields);
-#define log_event(level, ev, ...) log_fields(level, ev, (const struct log_field[]){ __VA_ARGS__, { .key = 0 } })
+#define log_event(level, ev, ...) \
+	log_fields(level, ev, (const struct log_field[]){ __VA_ARGS__ __VA_OPT__(,){ .key = 0 } })
 
 struct errinfo;
 void log_err(enum log_level level, const char *ev, const struct errinfo *e);

@@ -1,0 +1,333 @@
+#include "model/codec.h"
+
+#include <limits.h>
+#include <string.h>
+
+#include "core/clock.h"
+#include "core/number.h"
+
+/* ---- writing ---- */
+static void write_usage(struct jw *w, const struct usage *u)
+{
+	if (!u->known) {
+		jw_null(w, "usage");
+		return;
+	}
+	jw_object(w, "usage");
+	jw_i64(w, "input", u->input);
+	jw_i64(w, "output", u->output);
+	jw_i64(w, "cache_read", u->cache_read);
+	jw_i64(w, "cache_write", u->cache_write);
+	jw_object_end(w);
+}
+
+static void write_outbox(struct jw *w, const char *key, const struct outbox *o, const char *done)
+{
+	if (o->state == STEP_NONE) {
+		jw_null(w, key);
+		return;
+	}
+	jw_object(w, key);
+	if (o->id != NULL)
+		jw_str(w, "id", o->id);
+	jw_str(w, "state", step_name(o->state, done));
+	jw_i64(w, "attempts", o->attempts);
+	jw_str(w, "error", o->error);
+	jw_time(w, "next_at", o->next_at);
+	jw_time(w, "since", o->since);
+	jw_object_end(w);
+}
+
+static void write_session(struct jw *w, const struct session *s, unsigned parts)
+{
+	jw_object(w, NULL);
+	jw_str(w, "id", s->id);
+	jw_str(w, "agent", s->agent);
+	jw_str(w, "model", s->model);
+	jw_str(w, "router", s->router);
+	jw_time(w, "started_at", s->started_at);
+	jw_time(w, "ended_at", s->ended_at);
+	if (s->reported)
+		jw_i64(w, "tokens", s->tokens);
+	else
+		jw_null(w, "tokens");
+	write_usage(w, &s->usage);
+	jw_str(w, "result", s->result == RESULT_OPEN ? NULL : result_name(s->result));
+	jw_str(w, "summary", s->summary);
+	jw_str(w, "sandbox_id", s->sandbox_id);
+	if (s->has_exit_code)
+		jw_i64(w, "exit_code", s->exit_code);
+	else
+		jw_null(w, "exit_code");
+	write_outbox(w, "dispatch", &s->dispatch, "started");
+	write_outbox(w, "kill", &s->kill, "done");
+	jw_time(w, "active_at", s->active_at);
+	jw_time(w, "expires_at", s->expires_at);
+	if ((parts & PART_PRIVATE) != 0)
+		jw_str(w, "nonce", s->nonce);
+	jw_object_end(w);
+}
+
+static void write_fixed(struct jw *w, const struct task *t)
+{
+	jw_str(w, "prompt", t->prompt);
+	jw_str(w, "dir", t->dir != NULL ? t->dir : "");
+	jw_str(w, "repo_url", t->repo_url);
+	jw_str(w, "branch", t->branch);
+	jw_str(w, "host", t->host);
+	jw_str(w, "network", t->network);
+	jw_time(w, "created", t->created);
+}
+
+/* The task's own usage: the sum over its sessions, null while none has reported. */
+static void write_task_usage(struct jw *w, const struct task *t)
+{
+	struct usage sum = { 0 };
+
+	for (size_t i = 0; i < t->session_count; i++) {
+		const struct usage *u = &t->sessions[i].usage;
+		sum.known = sum.known || u->known;
+		sum.input += u->input;
+		sum.output += u->output;
+		sum.cache_read += u->cache_read;
+		sum.cache_write += u->cache_write;
+	}
+	write_usage(w, &sum);
+}
+
+static void write_artifacts(struct jw *w, const struct task *t)
+{
+	jw_array(w, "artifacts");
+	for (size_t i = 0; i < t->artifact_count; i++) {
+		const struct artifact *f = &t->artifacts[i];
+		jw_object(w, NULL);
+		jw_str(w, "name", f->name);
+		jw_i64(w, "size", f->size);
+		jw_time(w, "at", f->at);
+		jw_str(w, "session", f->session);
+		jw_object_end(w);
+	}
+	jw_array_end(w);
+}
+
+static void write_changing(struct jw *w, const struct task *t, unsigned parts)
+{
+	/* status and tokens first: the store's index reads them from the head of the line (store/record.c) */
+	jw_str(w, "status", status_name(t->status));
+	jw_i64(w, "tokens", t->tokens);
+	jw_str(w, "platform", t->platform != NULL ? t->platform : "");
+	jw_str(w, "model", t->model != NULL ? t->model : "");
+	jw_str(w, "router", t->router);
+	jw_i64(w, "priority", t->priority);
+	jw_time(w, "updated", t->updated);
+	write_task_usage(w, t);
+	jw_i64(w, "token_budget", t->token_budget);
+	jw_str(w, "on_budget", t->on_budget == BUDGET_STOP ? "stop" : "flag");
+	jw_bool(w, "budget_exceeded", t->budget_exceeded);
+	jw_str(w, "result", t->result != NULL ? t->result : "");
+	jw_str(w, "error", t->error);
+	jw_bool(w, "held", t->held);
+	jw_time(w, "parked_until", t->parked_until);
+	write_artifacts(w, t);
+	jw_array(w, "sessions");
+	for (size_t i = 0; i < t->session_count; i++)
+		write_session(w, &t->sessions[i], parts);
+	jw_array_end(w);
+}
+
+void task_write(struct jw *w, const struct task *t, unsigned parts)
+{
+	if ((parts & PART_FIXED) != 0)
+		write_fixed(w, t);
+	if ((parts & PART_FIXED) != 0 && (parts & PART_PRIVATE) != 0 && t->idempotency_key != NULL)
+		jw_str(w, "idempotency_key", t->idempotency_key);
+	if ((parts & PART_CHANGING) != 0)
+		write_changing(w, t, parts);
+}
+
+void task_write_public(struct jw *w, const char *key, const struct task *t)
+{
+	char id[24];
+	struct strbuf text;
+
+	strbuf_init(&text);
+	strbuf_i64(&text, t->id);
+	memcpy(id, text.buf, text.len + 1);
+	strbuf_release(&text);
+	jw_object(w, key);
+	jw_str(w, "id", id);
+	task_write(w, t, PART_FIXED | PART_CHANGING);
+	jw_object_end(w);
+}
+
+/* ---- reading ---- */
+enum err usage_read(const struct json_object *o, struct usage *u, struct errinfo *e)
+{
+	enum err rc;
+
+	if ((rc = jr_i64_opt(o, "input", 0, NUMBER_MAX, &u->input, e)) != ERR_OK ||
+	    (rc = jr_i64_opt(o, "output", 0, NUMBER_MAX, &u->output, e)) != ERR_OK ||
+	    (rc = jr_i64_opt(o, "cache_read", 0, NUMBER_MAX, &u->cache_read, e)) != ERR_OK ||
+	    (rc = jr_i64_opt(o, "cache_write", 0, NUMBER_MAX, &u->cache_write, e)) != ERR_OK)
+		return rc;
+	u->known = true;
+	return ERR_OK;
+}
+
+static enum err read_text(const struct json_object *o, const char *key, const char **out, struct errinfo *e)
+{
+	return jr_str_opt(o, key, 0, SIZE_MAX, out, e);
+}
+
+static enum err read_time(const struct json_object *o, const char *key, int64_t *out, struct errinfo *e)
+{
+	const char *text = NULL;
+	enum err rc = read_text(o, key, &text, e);
+
+	if (rc != ERR_OK)
+		return rc;
+	if (text == NULL) {
+		*out = 0;
+		return ERR_OK;
+	}
+	if (clock_parse(text, out) < 0)
+		return err_set(e, ERR_BAD_INPUT, 0, "%s: a time (RFC 3339) is wanted", key);
+	return ERR_OK;
+}
+
+static enum err read_outbox(const struct json_object *parent, const char *key, struct outbox *out,
+			    struct errinfo *e)
+{
+	struct json_object *o = NULL;
+	const char *state = NULL;
+	enum err rc = jr_obj_opt(parent, key, &o, e);
+
+	if (rc != ERR_OK || o == NULL)
+		return rc;
+	if ((rc = read_text(o, "id", &out->id, e)) != ERR_OK ||
+	    (rc = read_text(o, "state", &state, e)) != ERR_OK ||
+	    (rc = jr_i64_opt(o, "attempts", 0, NUMBER_MAX, &out->attempts, e)) != ERR_OK ||
+	    (rc = read_text(o, "error", &out->error, e)) != ERR_OK ||
+	    (rc = read_time(o, "next_at", &out->next_at, e)) != ERR_OK ||
+	    (rc = read_time(o, "since", &out->since, e)) != ERR_OK)
+		return rc;
+	out->state = step_parse(state);
+	return ERR_OK;
+}
+
+static enum err read_session(const struct json_object *o, struct session *s, struct errinfo *e)
+{
+	struct json_object *usage = NULL;
+	const char *result = NULL;
+	enum err rc;
+
+	if ((rc = read_text(o, "id", &s->id, e)) != ERR_OK || (rc = read_text(o, "agent", &s->agent, e)) != ERR_OK ||
+	    (rc = read_text(o, "model", &s->model, e)) != ERR_OK ||
+	    (rc = read_text(o, "router", &s->router, e)) != ERR_OK ||
+	    (rc = read_time(o, "started_at", &s->started_at, e)) != ERR_OK ||
+	    (rc = read_time(o, "ended_at", &s->ended_at, e)) != ERR_OK ||
+	    (rc = jr_i64_opt(o, "tokens", 0, NUMBER_MAX, &s->tokens, e)) != ERR_OK ||
+	    (rc = jr_obj_opt(o, "usage", &usage, e)) != ERR_OK ||
+	    (rc = read_text(o, "result", &result, e)) != ERR_OK ||
+	    (rc = read_text(o, "summary", &s->summary, e)) != ERR_OK ||
+	    (rc = read_text(o, "sandbox_id", &s->sandbox_id, e)) != ERR_OK ||
+	    (rc = jr_i64_opt(o, "exit_code", INT_MIN, INT_MAX, &s->exit_code, e)) != ERR_OK ||
+	    (rc = read_outbox(o, "dispatch", &s->dispatch, e)) != ERR_OK ||
+	    (rc = read_outbox(o, "kill", &s->kill, e)) != ERR_OK ||
+	    (rc = read_time(o, "active_at", &s->active_at, e)) != ERR_OK ||
+	    (rc = read_time(o, "expires_at", &s->expires_at, e)) != ERR_OK ||
+	    (rc = read_text(o, "nonce", &s->nonce, e)) != ERR_OK)
+		return rc;
+	s->reported = jr_has(o, "tokens");
+	s->has_exit_code = jr_has(o, "exit_code");
+	s->result = result_parse(result);
+	return usage != NULL ? usage_read(usage, &s->usage, e) : ERR_OK;
+}
+
+static enum err read_sessions(struct arena *a, const struct json_object *arr, struct task *t,
+			      struct errinfo *e)
+{
+	t->session_count = json_array_len(arr);
+	t->sessions = arena_alloc(a, (t->session_count + 1) * sizeof *t->sessions);
+	for (size_t i = 0; i < t->session_count; i++) {
+		enum err rc = read_session(json_array_at(arr, i), &t->sessions[i], e);
+		if (rc != ERR_OK)
+			return rc;
+		if (t->sessions[i].id == NULL)
+			t->sessions[i].id = arena_printf(a, "s%zu", i + 1);
+	}
+	return ERR_OK;
+}
+
+static enum err read_artifacts(struct arena *a, const struct json_object *arr, struct task *t,
+			       struct errinfo *e)
+{
+	t->artifact_count = json_array_len(arr);
+	t->artifacts = arena_alloc(a, (t->artifact_count + 1) * sizeof *t->artifacts);
+	for (size_t i = 0; i < t->artifact_count; i++) {
+		const struct json_object *o = json_array_at(arr, i);
+		struct artifact *f = &t->artifacts[i];
+		enum err rc;
+		if ((rc = jr_str(o, "name", 1, TEXT_MAX, &f->name, e)) != ERR_OK ||
+		    (rc = jr_i64_opt(o, "size", 0, NUMBER_MAX, &f->size, e)) != ERR_OK ||
+		    (rc = read_time(o, "at", &f->at, e)) != ERR_OK ||
+		    (rc = read_text(o, "session", &f->session, e)) != ERR_OK)
+			return rc;
+	}
+	return ERR_OK;
+}
+
+static enum err read_fixed(const struct json_object *o, struct task *t, struct errinfo *e)
+{
+	enum err rc;
+
+	if ((rc = jr_i64_opt(o, "id", 0, NUMBER_MAX, &t->id, e)) != ERR_OK ||
+	    (rc = read_text(o, "prompt", &t->prompt, e)) != ERR_OK ||
+	    (rc = read_text(o, "dir", &t->dir, e)) != ERR_OK ||
+	    (rc = read_text(o, "repo_url", &t->repo_url, e)) != ERR_OK ||
+	    (rc = read_text(o, "branch", &t->branch, e)) != ERR_OK ||
+	    (rc = read_text(o, "host", &t->host, e)) != ERR_OK ||
+	    (rc = read_text(o, "network", &t->network, e)) != ERR_OK ||
+	    (rc = read_text(o, "idempotency_key", &t->idempotency_key, e)) != ERR_OK)
+		return rc;
+	return jr_has(o, "created") ? read_time(o, "created", &t->created, e) : ERR_OK;
+}
+
+static enum err read_changing(struct arena *a, const struct json_object *o, struct task *t, struct errinfo *e)
+{
+	struct json_object *sessions = NULL, *artifacts = NULL;
+	const char *status = NULL, *on_budget = NULL;
+	enum err rc;
+
+	if ((rc = read_text(o, "status", &status, e)) != ERR_OK ||
+	    (rc = read_text(o, "platform", &t->platform, e)) != ERR_OK ||
+	    (rc = read_text(o, "model", &t->model, e)) != ERR_OK ||
+	    (rc = read_text(o, "router", &t->router, e)) != ERR_OK ||
+	    (rc = jr_i64_opt(o, "priority", -PRIORITY_MAX, PRIORITY_MAX, &t->priority, e)) != ERR_OK ||
+	    (rc = read_time(o, "updated", &t->updated, e)) != ERR_OK ||
+	    (rc = jr_i64_opt(o, "tokens", 0, NUMBER_MAX, &t->tokens, e)) != ERR_OK ||
+	    (rc = jr_i64_opt(o, "token_budget", 0, NUMBER_MAX, &t->token_budget, e)) != ERR_OK ||
+	    (rc = read_text(o, "on_budget", &on_budget, e)) != ERR_OK ||
+	    (rc = jr_bool_opt(o, "budget_exceeded", &t->budget_exceeded, e)) != ERR_OK ||
+	    (rc = read_text(o, "result", &t->result, e)) != ERR_OK ||
+	    (rc = read_text(o, "error", &t->error, e)) != ERR_OK ||
+	    (rc = jr_bool_opt(o, "held", &t->held, e)) != ERR_OK ||
+	    (rc = read_time(o, "parked_until", &t->parked_until, e)) != ERR_OK ||
+	    (rc = jr_arr_opt(o, "artifacts", &artifacts, e)) != ERR_OK ||
+	    (rc = jr_arr_opt(o, "sessions", &sessions, e)) != ERR_OK)
+		return rc;
+	if (status != NULL && status_parse(status, &t->status) < 0)
+		return err_set(e, ERR_BAD_INPUT, 0, "status: %.20s is none", status);
+	if (on_budget != NULL)
+		t->on_budget = strcmp(on_budget, "stop") == 0 ? BUDGET_STOP : BUDGET_FLAG;
+	if (artifacts != NULL && (rc = read_artifacts(a, artifacts, t, e)) != ERR_OK)
+		return rc;
+	return sessions != NULL ? read_sessions(a, sessions, t, e) : ERR_OK;
+}
+
+enum err task_read(struct arena *a, const struct json_object *o, struct task *t, struct errinfo *e)
+{
+	enum err rc = read_fixed(o, t, e);
+
+	return rc == ERR_OK && jr_has(o, "status") ? read_changing(a, o, t, e) : rc;
+}

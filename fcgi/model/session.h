@@ -1,0 +1,65 @@
+/*
+ * One run of an agent on a task.  Text is borrowed from the arena (or the parsed record) the task came with;
+ * a field without text is NULL.  Times are unix milliseconds, 0 = none.
+ */
+#ifndef CHOMP_MODEL_SESSION_H
+#define CHOMP_MODEL_SESSION_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "model/usage.h"
+
+enum result {
+	RESULT_OPEN, /* the session is running */
+	RESULT_DONE,
+	RESULT_FAILED,
+	RESULT_HANDOFF,
+	RESULT_GATE_FAILED,
+	RESULT_CANCELLED,
+	RESULT_LOST,
+	RESULT_BUDGET
+};
+
+/* What the dispatcher still has to do, or did: the outbox. */
+enum step { STEP_NONE, STEP_PENDING, STEP_DONE, STEP_FAILED };
+
+struct outbox {
+	const char *id; /* dispatch: 32 hex digits, made before anything is sent; kill: NULL */
+	enum step state;
+	int64_t attempts;
+	const char *error;
+	int64_t next_at; /* not before */
+	int64_t since;   /* when it first became pending */
+};
+
+struct session {
+	const char *id; /* "s1" … */
+	const char *agent, *model, *router;
+	int64_t started_at, ended_at;
+	bool reported; /* tokens are a report, not an absence */
+	int64_t tokens;
+	struct usage usage;
+	enum result result;
+	const char *summary;
+	const char *sandbox_id;
+	bool has_exit_code;
+	int64_t exit_code;
+	struct outbox dispatch; /* STEP_NONE: adopted, not attached to any sandbox */
+	struct outbox kill;
+	const char *nonce;  /* of the capability token; never shown */
+	int64_t expires_at; /* of the capability token, and the session's time-out */
+	int64_t active_at;  /* last sign of life: callback, report or terminal byte */
+};
+
+static inline bool session_open(const struct session *s)
+{
+	return s->result == RESULT_OPEN && s->ended_at == 0;
+}
+
+const char *result_name(enum result r); /* "" for RESULT_OPEN */
+enum result result_parse(const char *name); /* unknown text: RESULT_OPEN */
+const char *step_name(enum step s, const char *done); /* done: what STEP_DONE is called here */
+enum step step_parse(const char *name);
+
+#endif

@@ -1,0 +1,77 @@
+/*
+ * A task and its sessions (docs/API.md, "Objects").  Plain data: text is borrowed from the arena or record it came with,
+ * NULL = none.  Times are unix milliseconds, 0 = none.
+ */
+#ifndef CHOMP_MODEL_TASK_H
+#define CHOMP_MODEL_TASK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/arena.h"
+#include "model/session.h"
+
+enum {
+	PROMPT_MAX = 256 * 1024,
+	LONG_TEXT_MAX = 64 * 1024, /* summary, result, reason, gate output */
+	TEXT_MAX = 4 * 1024,	   /* every other text */
+	SESSIONS_MAX = 1000,
+	ARTIFACTS_MAX = 64,
+	PRIORITY_MAX = 1000,
+};
+
+enum status { STATUS_QUEUED, STATUS_ACTIVE, STATUS_DONE, STATUS_FAILED, STATUS_COUNT };
+enum on_budget { BUDGET_FLAG, BUDGET_STOP };
+
+struct artifact {
+	const char *name;
+	int64_t size;
+	int64_t at;
+	const char *session; /* id of the session that wrote it */
+};
+
+struct task {
+	int64_t id;
+	/* never changes */
+	const char *prompt, *dir, *repo_url, *branch, *host, *network;
+	const char *idempotency_key;
+	int64_t created;
+	/* changes */
+	enum status status;
+	const char *platform; /* the agent's id; the name is older than agents */
+	const char *model, *router;
+	int64_t priority;
+	int64_t updated;
+	int64_t tokens;
+	int64_t token_budget; /* 0: none */
+	enum on_budget on_budget;
+	bool budget_exceeded;
+	const char *result, *error;
+	bool held;
+	int64_t parked_until;
+	struct artifact *artifacts;
+	size_t artifact_count;
+	struct session *sessions;
+	size_t session_count;
+};
+
+const char *status_name(enum status s);
+/* 0 and *out, or -1. */
+int status_parse(const char *name, enum status *out);
+
+/* The session that runs, or NULL.  At most one does, and it is the last. */
+struct session *task_open_session(const struct task *t);
+struct session *task_find_session(const struct task *t, const char *sid);
+struct session *task_last_session(const struct task *t); /* NULL when there is none */
+
+/* Append a zeroed session with the next id ("s<n>"); the array lives in `a`. */
+struct session *task_add_session(struct task *t, struct arena *a);
+
+/* Whether the dispatcher has anything to do or to watch for this task. */
+bool task_has_work(const struct task *t);
+
+/* `^[a-z0-9]+(-[a-z0-9]+)*$`, at most 64 bytes. */
+bool agent_id_valid(const char *id);
+
+#endif

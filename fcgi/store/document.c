@@ -1,0 +1,73 @@
+#include "store/document.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "core/file.h"
+#include "store/lock.h"
+
+static int open_state(const char *var, struct arena *a, struct errinfo *e)
+{
+	int dirfd = open(arena_printf(a, "%s/state", var), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (dirfd < 0)
+		err_set(e, ERR_IO, errno, "open %s/state", var);
+	return dirfd;
+}
+
+static enum err read_at(int dirfd, const char *name, struct arena *a, struct json_object **out,
+			struct errinfo *e)
+{
+	char *text;
+	size_t len;
+	enum err rc = file_read(dirfd, name, DOCUMENT_MAX, a, &text, &len, e);
+
+	*out = NULL;
+	if (rc == ERR_NOT_FOUND)
+		return ERR_OK;
+	if (rc != ERR_OK)
+		return rc;
+	if (json_parse(a, text, len, out, e) != ERR_OK || !json_is_object(*out))
+		return err_set(e, ERR_CORRUPT, 0, "state/%s is not a JSON object", name);
+	return ERR_OK;
+}
+
+enum err document_read(const char *var, const char *name, struct arena *a, struct json_object **out,
+		       struct errinfo *e)
+{
+	int dirfd = open_state(var, a, e);
+
+	if (dirfd < 0)
+		return ERR_IO;
+	enum err rc = read_at(dirfd, name, a, out, e);
+	close(dirfd);
+	return rc;
+}
+
+enum err document_change(const char *var, const char *name, struct arena *a, document_fn *fn, void *arg,
+			 struct errinfo *e)
+{
+	struct json_object *old;
+	struct strbuf text;
+	struct lock lock;
+	int dirfd = open_state(var, a, e);
+	enum err rc;
+
+	if (dirfd < 0)
+		return ERR_IO;
+	if ((rc = lock_open(&lock, dirfd, e)) != ERR_OK) {
+		close(dirfd);
+		return rc;
+	}
+	strbuf_init(&text);
+	if ((rc = lock_take(&lock, e)) == ERR_OK) {
+		if ((rc = read_at(dirfd, name, a, &old, e)) == ERR_OK && (rc = fn(old, &text, arg, e)) == ERR_OK)
+			rc = file_replace(dirfd, name, text.buf, text.len, 0600, e);
+		lock_drop(&lock);
+	}
+	strbuf_release(&text);
+	lock_close(&lock);
+	close(dirfd);
+	return rc;
+}

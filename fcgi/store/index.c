@@ -1,0 +1,146 @@
+#include "store/index.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/arena.h"
+
+void index_init(struct index *ix)
+{
+	memset(ix, 0, sizeof *ix);
+	ix->next_id = 1;
+}
+
+void index_release(struct index *ix)
+{
+	for (size_t i = 0; i < ix->chunk_count; i++)
+		free(ix->chunks[i]);
+	free(ix->chunks);
+	index_init(ix);
+}
+
+static struct index_chunk *chunk_of(const struct index *ix, int64_t id)
+{
+	size_t n = (size_t)id / INDEX_CHUNK;
+
+	return n < ix->chunk_count ? ix->chunks[n] : NULL;
+}
+
+static struct index_chunk *make_chunk(struct index *ix, int64_t id)
+{
+	size_t n = (size_t)id / INDEX_CHUNK;
+
+	if (n >= ix->chunk_count) {
+		ix->chunks = xrealloc(ix->chunks, (n + 1) * sizeof(struct index_chunk *));
+		for (size_t i = ix->chunk_count; i <= n; i++)
+			ix->chunks[i] = NULL;
+		ix->chunk_count = n + 1;
+	}
+	if (ix->chunks[n] == NULL) {
+		ix->chunks[n] = xmalloc(sizeof *ix->chunks[n]);
+		memset(ix->chunks[n], 0, sizeof *ix->chunks[n]);
+	}
+	return ix->chunks[n];
+}
+
+int index_slot(const struct index *ix, int64_t id)
+{
+	const struct index_chunk *c = id > 0 ? chunk_of(ix, id) : NULL;
+
+	return c != NULL ? c->slot[id % INDEX_CHUNK] : SLOT_NONE;
+}
+
+const struct entry *index_entry(const struct index *ix, int64_t id)
+{
+	return &chunk_of(ix, id)->entries[id % INDEX_CHUNK];
+}
+
+static void set_todo(struct index_chunk *c, size_t i, bool todo)
+{
+	if (c->todo[i] != (todo ? 1 : 0)) {
+		c->todo[i] = todo ? 1 : 0;
+		c->todo_count += todo ? 1 : (uint32_t)-1;
+	}
+}
+
+static void uncount(struct index *ix, int slot, const struct entry *en)
+{
+	if (slot >= SLOT_STATUS) {
+		ix->counts[slot - SLOT_STATUS]--;
+		ix->tokens -= en->tokens;
+	}
+}
+
+bool index_apply(struct index *ix, const struct record_head *h, struct place place)
+{
+	if (h->kind == RECORD_LOG) {
+		if (h->id > ix->next_id)
+			ix->next_id = h->id;
+		return true;
+	}
+	if (h->id <= 0)
+		return false;
+	int slot = index_slot(ix, h->id);
+	if (h->kind == RECORD_NEW) {
+		if (slot != SLOT_NONE || h->id < ix->next_id)
+			return false;
+		struct index_chunk *c = make_chunk(ix, h->id);
+		/* Until its first `set` is seen the task counts as deleted: both lines are one write. */
+		c->slot[h->id % INDEX_CHUNK] = SLOT_DELETED;
+		c->entries[h->id % INDEX_CHUNK].fixed = place;
+		ix->next_id = h->id + 1;
+		return true;
+	}
+	struct index_chunk *c = chunk_of(ix, h->id);
+	size_t i = (size_t)(h->id % INDEX_CHUNK);
+	if (slot == SLOT_NONE || (slot == SLOT_DELETED && c->entries[i].changing.len != 0 && h->kind == RECORD_SET))
+		return false;
+	struct entry *en = &c->entries[i];
+	uncount(ix, slot, en);
+	en->changing = place;
+	en->tokens = h->kind == RECORD_SET ? h->tokens : 0;
+	set_todo(c, i, h->todo);
+	if (h->kind == RECORD_DEL) {
+		c->slot[i] = SLOT_DELETED;
+		return true;
+	}
+	c->slot[i] = (uint8_t)(SLOT_STATUS + h->status);
+	ix->counts[h->status]++;
+	ix->tokens += en->tokens;
+	return true;
+}
+
+int64_t index_before(const struct index *ix, int64_t *below, unsigned status_mask, int64_t *steps)
+{
+	int64_t id = *below > ix->next_id ? ix->next_id : *below;
+
+	while (--id > 0 && *steps > 0) {
+		const struct index_chunk *c = chunk_of(ix, id);
+		if (c == NULL) {
+			id -= id % INDEX_CHUNK; /* the whole chunk is empty */
+			continue;
+		}
+		(*steps)--;
+		int slot = c->slot[id % INDEX_CHUNK];
+		if (slot >= SLOT_STATUS && (status_mask >> (slot - SLOT_STATUS) & 1) != 0) {
+			*below = id;
+			return id;
+		}
+	}
+	*below = id < 1 ? 1 : id + 1;
+	return 0;
+}
+
+int64_t index_next_todo(const struct index *ix, int64_t after)
+{
+	for (int64_t id = after + 1; id < ix->next_id; id++) {
+		const struct index_chunk *c = chunk_of(ix, id);
+		if (c == NULL || c->todo_count == 0) {
+			id += INDEX_CHUNK - 1 - id % INDEX_CHUNK;
+			continue;
+		}
+		if (c->todo[id % INDEX_CHUNK] != 0)
+			return id;
+	}
+	return 0;
+}

@@ -1,0 +1,169 @@
+#include "store/log.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "core/file.h"
+#include "core/log.h"
+
+enum { READ_CHUNK = 1 << 20 };
+
+enum err log_open(struct log *l, int dirfd, struct errinfo *e)
+{
+	memset(l, 0, sizeof *l);
+	index_init(&l->index);
+	l->damage = -1;
+	l->fd = openat(dirfd, "tasks.log", O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (l->fd < 0)
+		return err_set(e, ERR_IO, errno, "open state/tasks.log");
+	enum err rc = log_catch_up(l, e);
+	if (rc == ERR_CORRUPT)
+		return ERR_OK; /* readable up to the damage; writers are refused */
+	if (rc != ERR_OK)
+		log_close(l);
+	return rc;
+}
+
+void log_close(struct log *l)
+{
+	close(l->fd);
+	l->fd = -1;
+	index_release(&l->index);
+}
+
+static enum err damaged(struct log *l, struct errinfo *e)
+{
+	if (l->damage < 0) {
+		l->damage = l->end;
+		log_event(LOG_ERROR, "store.damaged", LOG_I("offset", l->damage));
+	}
+	return err_set(e, ERR_CORRUPT, 0, "the task log is damaged at byte %lld", (long long)l->damage);
+}
+
+/* Index every whole line of buf, which starts at l->end; moves l->end behind them. */
+static enum err take_lines(struct log *l, const char *buf, size_t len, struct errinfo *e)
+{
+	const char *p = buf, *end = buf + len, *nl;
+
+	while (p < end && (nl = memchr(p, '\n', (size_t)(end - p))) != NULL) {
+		struct place place = { .off = l->end, .len = (uint32_t)(nl - p) };
+		struct record_head h;
+		if (!record_read(p, place.len, &h) || !index_apply(&l->index, &h, place))
+			return damaged(l, e);
+		l->end += nl + 1 - p;
+		p = nl + 1;
+	}
+	return ERR_OK;
+}
+
+static enum err read_at(struct log *l, int64_t off, char *buf, size_t want, size_t *got, struct errinfo *e)
+{
+	for (*got = 0; *got < want;) {
+		ssize_t n = pread(l->fd, buf + *got, want - *got, (off_t)(off + (int64_t)*got));
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return err_set(e, ERR_IO, errno, "read state/tasks.log");
+		if (n == 0)
+			break;
+		*got += (size_t)n;
+	}
+	return ERR_OK;
+}
+
+enum err log_catch_up(struct log *l, struct errinfo *e)
+{
+	struct stat st;
+	size_t size = READ_CHUNK;
+	enum err rc = ERR_OK;
+	char *buf;
+
+	if (l->damage >= 0)
+		return damaged(l, e);
+	if (fstat(l->fd, &st) < 0)
+		return err_set(e, ERR_IO, errno, "stat state/tasks.log");
+	if (st.st_size == l->end)
+		return ERR_OK;
+	if (st.st_size < l->end) /* a torn tail never was in the index: this is somebody else's knife */
+		return damaged(l, e);
+	if ((int64_t)size > st.st_size - l->end)
+		size = (size_t)(st.st_size - l->end);
+	buf = xmalloc(size);
+	for (;;) {
+		size_t got;
+		int64_t before = l->end;
+		if ((rc = read_at(l, l->end, buf, size, &got, e)) != ERR_OK ||
+		    (rc = take_lines(l, buf, got, e)) != ERR_OK || got < size)
+			break;
+		if (l->end == before) { /* one line is longer than the buffer */
+			size *= 2;
+			buf = xrealloc(buf, size);
+		}
+		if (l->end >= st.st_size)
+			break;
+	}
+	free(buf);
+	return rc;
+}
+
+static enum err cut_torn_tail(struct log *l, struct errinfo *e)
+{
+	struct stat st;
+
+	if (fstat(l->fd, &st) < 0)
+		return err_set(e, ERR_IO, errno, "stat state/tasks.log");
+	if (st.st_size == l->end)
+		return ERR_OK;
+	log_event(LOG_WARN, "store.torn_tail", LOG_I("offset", l->end), LOG_I("bytes", st.st_size - l->end));
+	if (ftruncate(l->fd, (off_t)l->end) < 0)
+		return err_set(e, ERR_IO, errno, "cut the torn tail of state/tasks.log");
+	return ERR_OK;
+}
+
+enum err log_append(struct log *l, const char *lines, size_t len, struct errinfo *e)
+{
+	enum err rc = cut_torn_tail(l, e);
+	ssize_t n;
+
+	if (rc != ERR_OK)
+		return rc;
+	do {
+		n = write(l->fd, lines, len); /* O_APPEND: at the end, which is l->end */
+	} while (n < 0 && errno == EINTR);
+	if (n == (ssize_t)len)
+		return take_lines(l, lines, len, e);
+	/* A short write leaves a torn tail.  It stays for the next holder of the lock: whole lines in it may have been
+	 * seen by readers already. */
+	int why = n < 0 ? errno : ENOSPC;
+	if (why == ENOSPC || why == EDQUOT)
+		return err_set(e, ERR_DISK_FULL, 0, "no room for the change; nothing changed: free some disk space");
+	return err_set(e, ERR_IO, why, "write state/tasks.log");
+}
+
+enum err log_sync(struct log *l, struct errinfo *e)
+{
+	if (fdatasync(l->fd) < 0)
+		return err_set(e, ERR_IO, errno, "sync state/tasks.log");
+	return ERR_OK;
+}
+
+enum err log_line(struct log *l, struct place p, struct arena *a, const char **json, size_t *len,
+		  struct errinfo *e)
+{
+	char *buf = arena_alloc(a, (size_t)p.len + 1);
+	struct record_head h;
+	size_t got;
+	enum err rc = read_at(l, p.off, buf, p.len, &got, e);
+
+	if (rc != ERR_OK)
+		return rc;
+	if (got != p.len || !record_read(buf, p.len, &h))
+		return err_set(e, ERR_CORRUPT, 0, "the task log is damaged at byte %lld", (long long)p.off);
+	*json = buf + RECORD_HEAD;
+	*len = p.len - RECORD_HEAD;
+	return ERR_OK;
+}

@@ -1,0 +1,154 @@
+#include "store/output.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "core/file.h"
+
+static char *output_path(struct arena *a, const char *var, int64_t task, const char *sid)
+{
+	return arena_printf(a, "%s/log/sessions/%" PRId64 "-%s.log", var, task, sid);
+}
+
+static char *artifact_dir(struct arena *a, const char *var, int64_t task)
+{
+	return arena_printf(a, "%s/state/artifacts/%" PRId64, var, task);
+}
+
+static enum err open_sized(const char *path, int *fd, int64_t *len, struct errinfo *e)
+{
+	struct stat st;
+
+	*fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	if (*fd < 0 && errno == ENOENT)
+		return err_set(e, ERR_NOT_FOUND, 0, "nothing is kept there");
+	if (*fd < 0)
+		return err_set(e, ERR_IO, errno, "open %s", path);
+	if (fstat(*fd, &st) < 0 || !S_ISREG(st.st_mode)) {
+		close(*fd);
+		*fd = -1;
+		return err_set(e, ERR_IO, 0, "%s is not a file", path);
+	}
+	*len = st.st_size;
+	return ERR_OK;
+}
+
+enum err output_open(const char *var, int64_t task, const char *sid, int *fd, int64_t *len, struct errinfo *e)
+{
+	struct arena a = { 0 };
+	enum err rc = open_sized(output_path(&a, var, task, sid), fd, len, e);
+
+	arena_reset(&a);
+	return rc;
+}
+
+int64_t output_size(const char *var, int64_t task, const char *sid)
+{
+	struct arena a = { 0 };
+	struct stat st;
+	int64_t size = stat(output_path(&a, var, task, sid), &st) == 0 ? st.st_size : 0;
+
+	arena_reset(&a);
+	return size;
+}
+
+static enum err append_at(int fd, int64_t at, const void *buf, size_t len, struct errinfo *e)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) < 0)
+		return err_set(e, ERR_IO, errno, "stat a session's output");
+	if (st.st_size != at)
+		return err_set(e, ERR_CONFLICT, 0, "the copy has %lld bytes, not %lld", (long long)st.st_size,
+			       (long long)at);
+	if (write_all(fd, buf, len) == 0)
+		return ERR_OK;
+	int why = errno;
+	if (ftruncate(fd, (off_t)at) < 0)
+		why = errno;
+	return err_set(e, why == ENOSPC || why == EDQUOT ? ERR_DISK_FULL : ERR_IO, why, "write a session's output");
+}
+
+enum err output_append(const char *var, int64_t task, const char *sid, int64_t at, const void *buf, size_t len,
+		       struct errinfo *e)
+{
+	struct arena a = { 0 };
+	const char *path = output_path(&a, var, task, sid);
+	int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
+	enum err rc;
+
+	if (fd < 0) {
+		rc = err_set(e, ERR_IO, errno, "open %s", path);
+	} else {
+		rc = append_at(fd, at, buf, len, e);
+		close(fd);
+	}
+	arena_reset(&a);
+	return rc;
+}
+
+void output_remove(const char *var, int64_t task, const char *sid)
+{
+	struct arena a = { 0 };
+
+	(void)unlink(output_path(&a, var, task, sid)); /* may never have been written */
+	arena_reset(&a);
+}
+
+bool artifact_name_valid(const char *name)
+{
+	size_t len = strlen(name);
+
+	if (len == 0 || len > ARTIFACT_NAME_MAX || !isalnum((unsigned char)name[0]))
+		return false;
+	for (size_t i = 0; i < len; i++) {
+		unsigned char c = (unsigned char)name[i];
+		if (c >= 0x80 || (!isalnum(c) && c != '.' && c != '_' && c != '-'))
+			return false;
+	}
+	return len < 4 || strcmp(name + len - 4, ".new") != 0; /* file_replace's own */
+}
+
+enum err artifact_write(const char *var, int64_t task, const char *name, const void *buf, size_t len,
+			struct errinfo *e)
+{
+	struct arena a = { 0 };
+	const char *dir = artifact_dir(&a, var, task);
+	enum err rc = ERR_OK;
+	int dirfd = -1;
+
+	if (make_dir(AT_FDCWD, arena_printf(&a, "%s/state/artifacts", var), 0700) < 0 ||
+	    make_dir(AT_FDCWD, dir, 0700) < 0 || (dirfd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0)
+		rc = err_set(e, errno == ENOSPC ? ERR_DISK_FULL : ERR_IO, errno, "make %s", dir);
+	else
+		rc = file_replace(dirfd, name, buf, len, 0600, e);
+	if (dirfd >= 0)
+		close(dirfd);
+	arena_reset(&a);
+	return rc;
+}
+
+enum err artifact_open(const char *var, int64_t task, const char *name, int *fd, int64_t *len,
+		       struct errinfo *e)
+{
+	struct arena a = { 0 };
+	enum err rc = open_sized(arena_printf(&a, "%s/%s", artifact_dir(&a, var, task), name), fd, len, e);
+
+	arena_reset(&a);
+	return rc;
+}
+
+void artifact_remove(const char *var, int64_t task, const char *name)
+{
+	struct arena a = { 0 };
+	const char *dir = artifact_dir(&a, var, task);
+
+	(void)unlink(arena_printf(&a, "%s/%s", dir, name));
+	(void)rmdir(dir); /* succeeds with the last one */
+	arena_reset(&a);
+}

@@ -1,0 +1,39 @@
+/*
+ * What is kept beside the log: terminal output of sessions (log/sessions/<task>-<session>.log, written by the dispatcher)
+ * and the work products of tasks (state/artifacts/<task>/<name>).
+ */
+#ifndef CHOMP_STORE_OUTPUT_H
+#define CHOMP_STORE_OUTPUT_H
+
+#include <stdbool.h>
+
+#include "core/arena.h"
+#include "core/err.h"
+
+enum { ARTIFACT_NAME_MAX = 64, ARTIFACT_MAX = 32 * 1024 * 1024 };
+
+/* A descriptor to read the copied output from, *len bytes.  ERR_NOT_FOUND when nothing has been copied. */
+enum err output_open(const char *var, int64_t task, const char *sid, int *fd, int64_t *len, struct errinfo *e);
+
+/* How much has been copied, 0 when nothing. */
+int64_t output_size(const char *var, int64_t task, const char *sid);
+
+/*
+ * Append at offset `at`, which must be the present size: ERR_CONFLICT otherwise (somebody else copied).
+ * ERR_DISK_FULL, ERR_IO.
+ */
+enum err output_append(const char *var, int64_t task, const char *sid, int64_t at, const void *buf, size_t len,
+		       struct errinfo *e);
+
+/* Remove what belongs to a deleted task; what is not there is no error. */
+void output_remove(const char *var, int64_t task, const char *sid);
+
+/* [A-Za-z0-9][A-Za-z0-9._-]*, at most ARTIFACT_NAME_MAX bytes. */
+bool artifact_name_valid(const char *name);
+enum err artifact_write(const char *var, int64_t task, const char *name, const void *buf, size_t len,
+			struct errinfo *e);
+enum err artifact_open(const char *var, int64_t task, const char *name, int *fd, int64_t *len,
+		       struct errinfo *e);
+void artifact_remove(const char *var, int64_t task, const char *name);
+
+#endif

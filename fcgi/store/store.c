@@ -1,0 +1,382 @@
+#include "store/store.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "core/clock.h"
+#include "core/json.h"
+#include "core/log.h"
+#include "model/codec.h"
+#include "store/lock.h"
+#include "store/log.h"
+
+enum { LIST_STEPS = 20000, KEY_AGE_MS = 24 * 3600 * 1000 };
+#define READ_ONLY_MARK "run/worker/read_only"
+
+struct store {
+	int var_fd;
+	struct lock lock;
+	struct log log;
+};
+
+/* ---- open, close ---- */
+static enum err first_line(struct store *s, struct errinfo *e)
+{
+	struct strbuf line;
+	enum err rc = lock_take(&s->lock, e);
+
+	if (rc != ERR_OK)
+		return rc;
+	strbuf_init(&line);
+	if ((rc = log_catch_up(&s->log, e)) == ERR_OK && s->log.end == 0) {
+		record_log(&line, 1);
+		rc = log_append(&s->log, line.buf, line.len, e);
+	}
+	strbuf_release(&line);
+	lock_drop(&s->lock);
+	return rc == ERR_OK ? log_sync(&s->log, e) : rc;
+}
+
+static enum err open_files(struct store *s, enum store_mode mode, struct errinfo *e)
+{
+	int dirfd = openat(s->var_fd, "state", O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	enum err rc;
+
+	if (dirfd < 0)
+		return err_set(e, ERR_IO, errno, "open state/");
+	rc = lock_open(&s->lock, dirfd, e);
+	if (rc == ERR_OK && (rc = log_open(&s->log, dirfd, e)) != ERR_OK)
+		lock_close(&s->lock);
+	if (rc == ERR_OK && fsync(dirfd) < 0) /* the names of files just created */
+		rc = err_set(e, ERR_IO, errno, "sync state/");
+	close(dirfd);
+	if (rc == ERR_OK && mode == STORE_OWNER && s->log.end == 0 && s->log.damage < 0)
+		rc = first_line(s, e);
+	return rc;
+}
+
+enum err store_open(struct store **out, const char *var, enum store_mode mode, struct errinfo *e)
+{
+	struct store *s = xmalloc(sizeof *s);
+
+	memset(s, 0, sizeof *s);
+	*out = NULL;
+	s->var_fd = open(var, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (s->var_fd < 0) {
+		err_set(e, ERR_IO, errno, "open %s", var);
+		free(s);
+		return ERR_IO;
+	}
+	if (mode == STORE_OWNER && unlinkat(s->var_fd, READ_ONLY_MARK, 0) == 0)
+		log_event(LOG_WARN, "store.read_only_cleared");
+	enum err rc = open_files(s, mode, e);
+	if (rc != ERR_OK) {
+		close(s->var_fd);
+		free(s);
+		return rc;
+	}
+	*out = s;
+	return ERR_OK;
+}
+
+void store_close(struct store *s)
+{
+	log_close(&s->log);
+	lock_close(&s->lock);
+	close(s->var_fd);
+	free(s);
+}
+
+/* ---- following, syncing ---- */
+enum err store_catch_up(struct store *s, struct errinfo *e)
+{
+	return log_catch_up(&s->log, e);
+}
+
+int64_t store_version(const struct store *s)
+{
+	return s->log.end;
+}
+
+/* For every process and until the pool starts again: what the disk holds after a failed sync is not known. */
+static void poison(struct store *s, const struct errinfo *why)
+{
+	int fd = openat(s->var_fd, READ_ONLY_MARK, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
+
+	log_err(LOG_ERROR, "store.read_only", why);
+	if (fd >= 0)
+		close(fd);
+	else
+		log_event(LOG_ERROR, "store.read_only_unmarked", LOG_S("why", strerror(errno)));
+}
+
+enum err store_sync(struct store *s, struct errinfo *e)
+{
+	struct errinfo mine;
+	enum err rc = log_sync(&s->log, &mine);
+
+	if (rc != ERR_OK) {
+		poison(s, &mine);
+		if (e != NULL)
+			*e = mine;
+	}
+	return rc;
+}
+
+enum err store_writable(struct store *s, struct errinfo *e)
+{
+	if (s->log.damage >= 0)
+		return err_set(e, ERR_CORRUPT, 0, "the task log is damaged at byte %" PRId64, s->log.damage);
+	if (faccessat(s->var_fd, READ_ONLY_MARK, F_OK, 0) == 0)
+		return err_set(e, ERR_READONLY, 0,
+			       "a write could not be made durable; changes are refused until chompctl restart");
+	return ERR_OK;
+}
+
+/* ---- reading ---- */
+static enum err no_task(int64_t id, struct errinfo *e)
+{
+	return err_set(e, ERR_NOT_FOUND, 0, "there is no task %" PRId64, id);
+}
+
+static enum err read_part(struct store *s, struct arena *a, struct place p, struct task *t, struct errinfo *e)
+{
+	struct json_object *o;
+	const char *text;
+	size_t len;
+	enum err rc = log_line(&s->log, p, a, &text, &len, e);
+
+	if (rc != ERR_OK)
+		return rc;
+	if ((rc = json_parse(a, text, len, &o, e)) != ERR_OK || (rc = task_read(a, o, t, e)) != ERR_OK)
+		return err_set(e, ERR_CORRUPT, 0, "the record at byte %" PRId64 " of the task log cannot be read", p.off);
+	return ERR_OK;
+}
+
+static enum err read_task(struct store *s, struct arena *a, int64_t id, struct task *t, struct errinfo *e)
+{
+	enum err rc;
+
+	if (index_slot(&s->log.index, id) < SLOT_STATUS)
+		return no_task(id, e);
+	const struct entry *en = index_entry(&s->log.index, id);
+	memset(t, 0, sizeof *t);
+	if ((rc = read_part(s, a, en->fixed, t, e)) != ERR_OK)
+		return rc;
+	return read_part(s, a, en->changing, t, e);
+}
+
+enum err store_get(struct store *s, struct arena *a, int64_t id, struct task *out, struct errinfo *e)
+{
+	enum err rc = log_catch_up(&s->log, e);
+
+	if (rc != ERR_OK && rc != ERR_CORRUPT)
+		return rc;
+	return read_task(s, a, id, out, e);
+}
+
+size_t store_list(struct store *s, unsigned status_mask, int64_t cursor, int64_t *ids, size_t max,
+		  int64_t *next)
+{
+	int64_t below = cursor > 0 ? cursor : s->log.index.next_id;
+	int64_t steps = LIST_STEPS, id;
+	size_t n = 0;
+
+	while (n < max && (id = index_before(&s->log.index, &below, status_mask, &steps)) != 0)
+		ids[n++] = id;
+	*next = below > 1 ? below : 0;
+	return n;
+}
+
+struct store_counts store_counts(const struct store *s)
+{
+	struct store_counts c = { .tokens = s->log.index.tokens, .next_id = s->log.index.next_id };
+
+	memcpy(c.by_status, s->log.index.counts, sizeof c.by_status);
+	return c;
+}
+
+/* ---- changing ---- */
+/* With the lock held: everything up to date and writable, or the lock is dropped again. */
+static enum err begin(struct store *s, struct errinfo *e)
+{
+	enum err rc = store_writable(s, e);
+
+	if (rc != ERR_OK || (rc = lock_take(&s->lock, e)) != ERR_OK)
+		return rc;
+	if ((rc = log_catch_up(&s->log, e)) != ERR_OK)
+		lock_drop(&s->lock);
+	return rc;
+}
+
+/* Write, unlock, sync.  The lock is not held while the disk works, so that writers share syncs. */
+static enum err commit(struct store *s, struct strbuf *lines, struct errinfo *e)
+{
+	enum err rc = log_append(&s->log, lines->buf, lines->len, e);
+
+	lock_drop(&s->lock);
+	strbuf_release(lines);
+	return rc == ERR_OK ? store_sync(s, e) : rc;
+}
+
+/* The task made with this key in the last 24 hours, or 0. */
+static int64_t find_key(struct store *s, struct arena *a, const struct task *t)
+{
+	int64_t below = s->log.index.next_id, steps = LIST_STEPS, id;
+
+	while ((id = index_before(&s->log.index, &below, ~0U, &steps)) != 0) {
+		struct task old = { 0 };
+		struct errinfo e;
+		if (read_part(s, a, index_entry(&s->log.index, id)->fixed, &old, &e) != ERR_OK)
+			continue;
+		if (old.created < t->created - KEY_AGE_MS)
+			return 0;
+		if (old.idempotency_key != NULL && strcmp(old.idempotency_key, t->idempotency_key) == 0)
+			return id;
+	}
+	return 0;
+}
+
+enum err store_create(struct store *s, struct arena *a, struct task *t, struct errinfo *e)
+{
+	struct strbuf lines;
+	int64_t first;
+	enum err rc = begin(s, e);
+
+	if (rc != ERR_OK)
+		return rc;
+	if (t->idempotency_key != NULL && (first = find_key(s, a, t)) != 0) {
+		rc = read_task(s, a, first, t, e);
+		lock_drop(&s->lock);
+		return rc == ERR_OK ? store_sync(s, e) : rc; /* the first answer may not be on disk yet */
+	}
+	t->id = s->log.index.next_id;
+	strbuf_init(&lines);
+	record_new(&lines, t);
+	record_set(&lines, t);
+	return commit(s, &lines, e);
+}
+
+enum err store_change(struct store *s, struct arena *a, int64_t id, struct change c, struct task *out,
+		      struct errinfo *e)
+{
+	struct strbuf lines;
+	struct task t;
+	bool skip = false;
+	enum err rc = begin(s, e);
+
+	if (rc != ERR_OK)
+		return rc;
+	if ((rc = read_task(s, a, id, &t, e)) == ERR_OK)
+		rc = c.fn(&t, a, c.arg, &skip, e);
+	if (rc != ERR_OK || skip) {
+		lock_drop(&s->lock);
+	} else {
+		strbuf_init(&lines);
+		record_set(&lines, &t);
+		rc = commit(s, &lines, e);
+	}
+	if (rc == ERR_OK && out != NULL)
+		*out = t;
+	return rc;
+}
+
+static size_t living_sandboxes(const struct task *t, struct doomed *kills, int64_t now)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < t->session_count; i++) {
+		const struct session *se = &t->sessions[i];
+		bool ended = !session_open(se) && se->kill.state != STEP_PENDING;
+		if (se->dispatch.state == STEP_NONE || se->dispatch.id == NULL || ended)
+			continue;
+		kills[n++] = (struct doomed){ .dispatch_id = se->dispatch.id, .next_at = now };
+	}
+	return n;
+}
+
+enum err store_delete(struct store *s, struct arena *a, int64_t id, int64_t now, struct task *out,
+		      struct errinfo *e)
+{
+	struct strbuf lines;
+	struct task t;
+	enum err rc = begin(s, e);
+
+	if (rc != ERR_OK)
+		return rc;
+	if ((rc = read_task(s, a, id, &t, e)) != ERR_OK) {
+		lock_drop(&s->lock);
+		return rc;
+	}
+	struct doomed *kills = arena_alloc(a, (t.session_count + 1) * sizeof *kills);
+	strbuf_init(&lines);
+	record_del(&lines, id, kills, living_sandboxes(&t, kills, now));
+	rc = commit(s, &lines, e);
+	if (rc == ERR_OK && out != NULL)
+		*out = t;
+	return rc;
+}
+
+/* ---- for the dispatcher ---- */
+int64_t store_next_todo(const struct store *s, int64_t after)
+{
+	return index_next_todo(&s->log.index, after);
+}
+
+bool store_is_deleted(const struct store *s, int64_t id)
+{
+	return index_slot(&s->log.index, id) == SLOT_DELETED;
+}
+
+enum err store_doomed(struct store *s, struct arena *a, int64_t id, struct doomed **kills, size_t *count,
+		      struct errinfo *e)
+{
+	struct json_object *o, *arr = NULL;
+	const char *text;
+	size_t len;
+	enum err rc;
+
+	*count = 0;
+	if (!store_is_deleted(s, id) || index_entry(&s->log.index, id)->changing.len == 0)
+		return ERR_OK;
+	if ((rc = log_line(&s->log, index_entry(&s->log.index, id)->changing, a, &text, &len, e)) != ERR_OK ||
+	    (rc = json_parse(a, text, len, &o, e)) != ERR_OK || (rc = jr_arr_opt(o, "kills", &arr, e)) != ERR_OK)
+		return rc;
+	size_t n = arr != NULL ? json_array_len(arr) : 0;
+	*kills = arena_alloc(a, (n + 1) * sizeof **kills);
+	for (size_t i = 0; i < n; i++) {
+		struct doomed *d = &(*kills)[i];
+		const struct json_object *k = json_array_at(arr, i);
+		const char *when = NULL;
+		if ((rc = jr_str(k, "id", 1, 64, &d->dispatch_id, e)) != ERR_OK ||
+		    (rc = jr_i64_opt(k, "attempts", 0, INT64_MAX, &d->attempts, e)) != ERR_OK ||
+		    (rc = jr_str_opt(k, "next_at", 0, 64, &when, e)) != ERR_OK)
+			return rc;
+		if (when != NULL && clock_parse(when, &d->next_at) < 0)
+			d->next_at = 0;
+	}
+	*count = n;
+	return ERR_OK;
+}
+
+enum err store_set_doomed(struct store *s, int64_t id, const struct doomed *kills, size_t count,
+			  struct errinfo *e)
+{
+	struct strbuf lines;
+	enum err rc = begin(s, e);
+
+	if (rc != ERR_OK)
+		return rc;
+	if (!store_is_deleted(s, id)) {
+		lock_drop(&s->lock);
+		return no_task(id, e);
+	}
+	strbuf_init(&lines);
+	record_del(&lines, id, kills, count);
+	return commit(s, &lines, e);
+}

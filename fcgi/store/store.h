@@ -1,0 +1,89 @@
+/*
+ * The queue's truth: files below $CHOMP_VAR/state that workers, dispatcher and relay share (docs/STATE.md).
+ * One struct store per process; after a fork each process goes on with its own copy.
+ *
+ * Order of a change: lock, catch up, transition, one write, unlock, fdatasync, then the answer.  A failed sync is final:
+ * a marker in run/ turns the store read-only for every process until the worker pool is started again.
+ */
+#ifndef CHOMP_STORE_STORE_H
+#define CHOMP_STORE_STORE_H
+
+#include <stdbool.h>
+
+#include "core/arena.h"
+#include "core/err.h"
+#include "model/task.h"
+#include "store/record.h"
+
+struct store;
+
+enum store_mode {
+	STORE_OWNER, /* the worker pool's parent: clears the read-only marker, writes the first line of a new log */
+	STORE_WRITER,
+};
+
+/* var: absolute path of CHOMP_VAR; state/ must exist.  The store lives until store_close. */
+enum err store_open(struct store **out, const char *var, enum store_mode mode, struct errinfo *e);
+void store_close(struct store *s);
+
+/* Take in other processes' changes.  Every read below does it by itself; the dispatcher calls it when the log grew. */
+enum err store_catch_up(struct store *s, struct errinfo *e);
+
+/* Grows with every change, never repeats while the log's file is the same: good for an ETag. */
+int64_t store_version(const struct store *s);
+
+/* Make everything read so far durable: before anybody acts on it (another process may not have synced yet). */
+enum err store_sync(struct store *s, struct errinfo *e);
+
+/* ERR_READONLY or ERR_CORRUPT with the reason while changes are refused. */
+enum err store_writable(struct store *s, struct errinfo *e);
+
+/* ERR_NOT_FOUND; wire code not_found. */
+enum err store_get(struct store *s, struct arena *a, int64_t id, struct task *out, struct errinfo *e);
+
+/*
+ * Create a task from *t (its id is assigned; created, status and the like are the caller's).  With an idempotency key
+ * used in the last 24 h, *t becomes that first task and nothing is written.
+ */
+enum err store_create(struct store *s, struct arena *a, struct task *t, struct errinfo *e);
+
+/*
+ * Change a task: fn gets the current task and changes it, or returns an error and nothing is written.
+ * *out (may be NULL) receives the new task.  fn may set *skip to write nothing although it succeeded.
+ */
+struct change {
+	enum err (*fn)(struct task *t, struct arena *a, void *arg, bool *skip, struct errinfo *e);
+	void *arg;
+};
+enum err store_change(struct store *s, struct arena *a, int64_t id, struct change c, struct task *out,
+		      struct errinfo *e);
+
+/* Delete; sandboxes still to be ended stay on the dispatcher's list.  *out (may be NULL): the task as it was. */
+enum err store_delete(struct store *s, struct arena *a, int64_t id, int64_t now, struct task *out,
+		      struct errinfo *e);
+
+/* Live tasks, newest first: fill ids[] with at most max of those below `cursor` (0: from the newest) whose status
+ * is in the mask (1 << status).  Returns how many; *next is the cursor to go on with, 0 at the end.
+ * Looks at a bounded number of tasks, so fewer than max may come although *next is not 0. */
+size_t store_list(struct store *s, unsigned status_mask, int64_t cursor, int64_t *ids, size_t max,
+		  int64_t *next);
+
+struct store_counts {
+	int64_t by_status[STATUS_COUNT];
+	int64_t tokens; /* of all live tasks */
+	int64_t next_id;
+};
+struct store_counts store_counts(const struct store *s);
+
+/* ---- for the dispatcher ---- */
+/* The lowest id above `after` (0: start) with work to do or to watch, 0 when there is none.  Deleted tasks included. */
+int64_t store_next_todo(const struct store *s, int64_t after);
+bool store_is_deleted(const struct store *s, int64_t id);
+/* The sandboxes of a deleted task that still have to be ended. */
+enum err store_doomed(struct store *s, struct arena *a, int64_t id, struct doomed **kills, size_t *count,
+		      struct errinfo *e);
+/* Write what is left of them (count 0: all done). */
+enum err store_set_doomed(struct store *s, int64_t id, const struct doomed *kills, size_t count,
+			  struct errinfo *e);
+
+#endif
