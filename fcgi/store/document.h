@@ -16,7 +16,8 @@ enum err document_read(const char *var, const char *name, struct arena *a, struc
 /*
  * Read, let fn write the new text into *out, replace: all under the lock.  fn returns an error to leave the old one.
  */
-typedef enum err document_fn(const struct json_object *old, struct strbuf *out, void *arg, struct errinfo *e);
+typedef enum err document_fn(const struct json_object *old, struct strbuf *out, void *arg,
+			      struct errinfo *e);
 enum err document_change(const char *var, const char *name, struct arena *a, document_fn *fn, void *arg,
 			 struct errinfo *e);
 
