@@ -1,0 +1,27 @@
+/*
+ * What a worker process knows: built once in main, handed to every handler.  The store is opaque here; handlers include
+ * store/store.h themselves.
+ */
+#ifndef CHOMP_HTTP_APP_H
+#define CHOMP_HTTP_APP_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct store;
+struct throttle;
+
+enum { ORIGINS_MAX = 16 };
+
+struct app {
+	struct store *store;
+	const char *var;	   /* CHOMP_VAR */
+	const char *templates;	   /* directory of cgi-templates */
+	const char *cookie_name;   /* "chomp_<port>" */
+	const char *origins[ORIGINS_MAX]; /* "http://127.0.0.1:8000" …; the first one is for links */
+	size_t origin_count;
+	struct throttle *throttle; /* shared by all workers */
+	int64_t (*now)(void);	   /* unix ms; tests turn it */
+};
+
+#endif

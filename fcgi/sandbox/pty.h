@@ -1,0 +1,16 @@
+/* A terminal of our own for the box (pty(7)). */
+#ifndef CHOMP_SANDBOX_PTY_H
+#define CHOMP_SANDBOX_PTY_H
+
+struct pty {
+	int master; /* ours: non-blocking, close-on-exec */
+	int slave;  /* the box's */
+};
+
+/* Open a pair of 80 columns and 24 lines; 0, or -1 with errno. */
+int pty_open(struct pty *p);
+
+/* In the child: begin a session, make the slave its controlling terminal and descriptors 0, 1 and 2.  0, or -1. */
+int pty_become(const struct pty *p);
+
+#endif

@@ -1,0 +1,388 @@
+/*
+ * The life of one box: begin, copy its terminal to the log, end it in time, tell how it ended.
+ *
+ * Everything waits in one poll; signals come through a signalfd, the two delays through one timerfd.  The box has ended
+ * when bwrap is reaped *and* the first process of the box's pid namespace is gone (bwrap may be killed from outside, and
+ * the kernel ends the rest of the box only after that): from then on no process of the agent is left.
+ */
+#include "sandbox/shim.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <sys/timerfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "core/clock.h"
+#include "core/file.h"
+#include "sandbox/pty.h"
+#include "sandbox/record.h"
+#include "sandbox/tree.h"
+
+enum phase { RUNNING, TERMED, KILLED };
+
+struct shim {
+	struct pty pty;
+	int log, signals, timer, status;
+	pid_t bwrap;
+	pid_t init;   /* the box's first process, as seen from here; 0: not told yet */
+	int init_fd;  /* its pidfd; -1: none, or it is gone */
+	enum phase phase;
+	bool reaped;
+	int wstatus;
+	char told[1024]; /* bwrap's status text */
+	size_t told_len;
+	struct ending end;
+};
+
+/* ---- the log ---- */
+static void put_log(struct shim *s, const char *p, size_t len)
+{
+	static const char marker[] = "\r\n[chomp: the log is full; what follows is not kept]\r\n";
+
+	s->end.output += (int64_t)len;
+	if (s->log < 0)
+		return;
+	/* A full disk or a full log costs output, never the agent: it must not stall on us. */
+	bool ok = write_all(s->log, p, len) == 0;
+	if (ok)
+		s->end.kept += (int64_t)len;
+	if (ok && s->end.kept < SHIM_LOG_MAX)
+		return;
+	if (ok)
+		(void)write_all(s->log, marker, sizeof marker - 1);
+	else if (errno == ENOSPC || errno == EDQUOT)
+		return; /* there may be room again */
+	close(s->log);
+	s->log = -1;
+}
+
+/* Copy what the terminal has; false when it has nothing now (EAGAIN) or nobody is left at its other end (EIO). */
+static bool copy_terminal(struct shim *s)
+{
+	char buf[16 * 1024];
+	ssize_t n = read(s->pty.master, buf, sizeof buf);
+
+	if (n <= 0)
+		return false;
+	put_log(s, buf, (size_t)n);
+	return true;
+}
+
+/* A terminal gives 4 KiB at most per read: several for one poll, yet not for ever. */
+static bool copy_some(struct shim *s)
+{
+	int n = 0;
+
+	while (n < 16 && copy_terminal(s))
+		n++;
+	return n > 0;
+}
+
+/* ---- how bwrap is doing ---- */
+static void read_status(struct shim *s)
+{
+	while (s->status >= 0) {
+		char drop[64];
+		bool full = s->told_len == sizeof s->told - 1;
+		ssize_t n = full ? read(s->status, drop, sizeof drop)
+				 : read(s->status, s->told + s->told_len, sizeof s->told - 1 - s->told_len);
+		if (n < 0 && errno == EAGAIN)
+			break;
+		if (n <= 0) {
+			close(s->status);
+			s->status = -1;
+			break;
+		}
+		if (!full)
+			s->told_len += (size_t)n;
+	}
+	s->told[s->told_len] = '\0';
+	const char *at = s->init == 0 ? strstr(s->told, "\"child-pid\":") : NULL;
+	if (at == NULL)
+		return;
+	long pid = strtol(at + strlen("\"child-pid\":"), NULL, 10);
+	if (pid <= 1)
+		return;
+	s->init = (pid_t)pid;
+	s->init_fd = pidfd_of(s->init);
+}
+
+static void set_timer(const struct shim *s, int64_t ms)
+{
+	struct itimerspec t = { .it_value = { .tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000 } };
+
+	(void)timerfd_settime(s->timer, 0, &t, NULL);
+}
+
+/* ---- ending ---- */
+static void kill_box(struct shim *s)
+{
+	s->phase = KILLED;
+	if (s->init_fd >= 0)
+		(void)pidfd_signal(s->init_fd, SIGKILL);
+	if (!s->reaped)
+		(void)kill(s->bwrap, SIGKILL);
+}
+
+static void stop_box(struct shim *s, const char *reason)
+{
+	if (s->phase != RUNNING)
+		return;
+	s->end.reason = reason;
+	if (s->init == 0) { /* still being built: nobody to be polite to */
+		kill_box(s);
+		return;
+	}
+	s->phase = TERMED;
+	tree_signal(s->init, SIGTERM);
+	set_timer(s, SHIM_TERM_MS);
+}
+
+static void on_signal(struct shim *s)
+{
+	struct signalfd_siginfo info;
+
+	while (read(s->signals, &info, sizeof info) == (ssize_t)sizeof info) {
+		if (info.ssi_signo == SIGTERM)
+			stop_box(s, "killed");
+		else if (!s->reaped && waitpid(s->bwrap, &s->wstatus, WNOHANG) == s->bwrap)
+			s->reaped = true;
+	}
+}
+
+static void on_timer(struct shim *s)
+{
+	uint64_t times;
+
+	if (read(s->timer, &times, sizeof times) != (ssize_t)sizeof times)
+		return;
+	if (s->phase == RUNNING)
+		stop_box(s, "timeout");
+	else
+		kill_box(s);
+}
+
+static void watch(struct shim *s)
+{
+	bool slave_seen_closed = false;
+
+	while (!s->reaped || s->init_fd >= 0) {
+		struct pollfd p[] = {
+			{ .fd = slave_seen_closed ? -1 : s->pty.master, .events = POLLIN },
+			{ .fd = s->signals, .events = POLLIN },
+			{ .fd = s->timer, .events = POLLIN },
+			{ .fd = s->status, .events = POLLIN },
+			{ .fd = s->init_fd, .events = POLLIN },
+		};
+		if (poll(p, sizeof p / sizeof p[0], -1) < 0)
+			continue;
+		/* All ends are closed: no more output can come, and POLLHUP would make us spin. */
+		if (p[0].revents != 0 && !copy_some(s))
+			slave_seen_closed = (p[0].revents & POLLHUP) != 0;
+		if (p[3].revents != 0)
+			read_status(s);
+		if (p[1].revents != 0)
+			on_signal(s);
+		if (p[2].revents != 0)
+			on_timer(s);
+		if (p[4].revents != 0) {
+			close(s->init_fd);
+			s->init_fd = -1;
+		}
+	}
+	while (copy_terminal(s)) {
+	}
+	read_status(s);
+}
+
+/* ---- what is told at the end ---- */
+
+/* bwrap's own complaint is the last thing on the terminal when the box could not be built. */
+static void quote_log(struct shim *s, int dir)
+{
+	char tail[512], *line;
+	int fd = openat(dir, "log", O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	struct stat st;
+
+	if (fd < 0)
+		return;
+	if (fstat(fd, &st) == 0) {
+		off_t from = st.st_size > (off_t)sizeof tail - 1 ? st.st_size - ((off_t)sizeof tail - 1) : 0;
+		ssize_t n = pread(fd, tail, sizeof tail - 1, from);
+		tail[n > 0 ? n : 0] = '\0';
+		line = strstr(tail, "bwrap: ");
+		if (line != NULL) {
+			line[strcspn(line, "\r\n")] = '\0';
+			(void)snprintf(s->end.error, sizeof s->end.error, "the box did not start: %.160s", line);
+		}
+	}
+	close(fd);
+}
+
+static void judge(struct shim *s, int dir)
+{
+	bool ran = strstr(s->told, "\"exit-code\"") != NULL; /* said by bwrap only if the command was started */
+
+	s->end.ended_ms = clock_wall_ms();
+	if (WIFEXITED(s->wstatus))
+		s->end.code = WEXITSTATUS(s->wstatus);
+	else if (WIFSIGNALED(s->wstatus))
+		s->end.code = 128 + WTERMSIG(s->wstatus);
+	if (s->end.reason != NULL)
+		return; /* killed, timeout */
+	s->end.reason = ran ? "exit" : "error";
+	if (ran)
+		return;
+	s->end.code = -1;
+	if (WIFSIGNALED(s->wstatus) && snprintf(s->end.error, sizeof s->end.error,
+						"bwrap was ended by signal %d", WTERMSIG(s->wstatus)) > 0)
+		return;
+	(void)snprintf(s->end.error, sizeof s->end.error, "the box did not start");
+	quote_log(s, dir);
+}
+
+/* ---- beginning ---- */
+struct env {
+	char *text, **list;
+	size_t len;
+};
+
+static bool read_env(struct env *env)
+{
+	struct stat st;
+	size_t count = 0;
+
+	if (fstat(SHIM_FD_ENV, &st) < 0 || st.st_size <= 0)
+		return false;
+	env->len = (size_t)st.st_size;
+	env->text = malloc(env->len);
+	if (env->text == NULL || pread(SHIM_FD_ENV, env->text, env->len, 0) != (ssize_t)env->len ||
+	    env->text[env->len - 1] != '\0')
+		return false;
+	for (size_t i = 0; i < env->len; i++)
+		count += env->text[i] == '\0';
+	env->list = calloc(count + 1, sizeof *env->list);
+	if (env->list == NULL)
+		return false;
+	char *p = env->text;
+	for (size_t i = 0; i < count; i++, p += strlen(p) + 1)
+		env->list[i] = p;
+	return true;
+}
+
+static void forget_env(struct env *env)
+{
+	explicit_bzero(env->text, env->len); /* keys: the box has its copy now */
+	free(env->text);
+	free(env->list);
+}
+
+static _Noreturn void become_box(const struct shim *s, char **command, char **env)
+{
+	static const char msg[] = "bwrap: cannot be started\r\n";
+	sigset_t none;
+
+	if (pty_become(&s->pty) == 0) {
+		for (int fd = SHIM_FD_ARGS; fd <= SHIM_FD_STATUS; fd++)
+			(void)fcntl(fd, F_SETFD, 0);
+		(void)umask(022);
+		sigemptyset(&none);
+		(void)sigprocmask(SIG_SETMASK, &none, NULL);
+		execve(command[0], command, env);
+	}
+	(void)write_all(s->pty.slave, msg, sizeof msg - 1);
+	_exit(127);
+}
+
+/* bwrap's status: its end at SHIM_FD_STATUS, ours anywhere else. */
+static bool status_pipe(struct shim *s)
+{
+	int ends[2];
+
+	if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) < 0)
+		return false;
+	s->status = fcntl(ends[0], F_DUPFD_CLOEXEC, SHIM_FD_STATUS + 1);
+	close(ends[0]);
+	if (s->status < 0)
+		return false;
+	if (ends[1] == SHIM_FD_STATUS)
+		return true;
+	bool ok = dup3(ends[1], SHIM_FD_STATUS, O_CLOEXEC) >= 0;
+	close(ends[1]);
+	return ok;
+}
+
+/* Everything that can fail before the box.  NULL, or the reason. */
+static const char *prepare(struct shim *s, struct env *env)
+{
+	sigset_t set;
+
+	for (int fd = SHIM_FD_LOCK; fd <= SHIM_FD_HISTORY; fd++) {
+		if (fcntl(fd, F_SETFD, FD_CLOEXEC) < 0)
+			return "a descriptor is missing";
+	}
+	if (!status_pipe(s))
+		return "no pipe";
+	sigfillset(&set);
+	(void)sigprocmask(SIG_BLOCK, &set, NULL);
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGCHLD);
+	s->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	s->timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+	if (s->signals < 0 || s->timer < 0)
+		return "no signals or no timer";
+	if (pty_open(&s->pty) < 0)
+		return "no terminal (/dev/ptmx)";
+	s->log = openat(SHIM_FD_DIR, "log", O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (s->log < 0)
+		return "no log file";
+	return read_env(env) ? NULL : "no environment";
+}
+
+int shim_run(int timeout_s, char **command)
+{
+	struct shim s = { .init_fd = -1, .log = -1, .status = -1, .end = { .code = -1 } };
+	struct errinfo e = { 0 };
+	struct env env = { 0 };
+
+	s.end.started_ms = clock_wall_ms();
+	const char *why = prepare(&s, &env);
+	if (why == NULL && record_begin(SHIM_FD_DIR, s.end.started_ms, &e) != ERR_OK)
+		why = e.what;
+	if (why != NULL) {
+		(void)write_all(SHIM_FD_READY, why, strlen(why));
+		return 1;
+	}
+	s.bwrap = fork();
+	if (s.bwrap == 0)
+		become_box(&s, command, env.list);
+	int fork_error = errno;
+	for (int fd = SHIM_FD_ENV; fd <= SHIM_FD_STATUS; fd++)
+		close(fd);
+	forget_env(&env);
+	close(s.pty.slave);
+	(void)write_all(SHIM_FD_READY, &(char){ SHIM_READY }, 1);
+	close(SHIM_FD_READY);
+	if (s.bwrap > 0) {
+		set_timer(&s, (int64_t)timeout_s * 1000);
+		watch(&s);
+		judge(&s, SHIM_FD_DIR);
+	} else {
+		s.end.reason = "error";
+		s.end.ended_ms = clock_wall_ms();
+		(void)snprintf(s.end.error, sizeof s.end.error, "fork: %s", strerror(fork_error));
+	}
+	return record_end(SHIM_FD_DIR, &s.end, &e) == ERR_OK ? 0 : 1;
+}
