@@ -1,0 +1,185 @@
+# What adapters share. Sourced by run-agent before the adapter; no agent's id begins with "_", so this is none.
+# shellcheck shell=bash
+
+# ---- where an agent is ------------------------------------------------------------------------------------------------------
+
+# The launcher that `chompctl agent install` made; it brings its own Node where the agent needs one.
+installed_agent() {
+	local bin=$CHOMP_AGENTS/$1/bin/$1
+	[[ -x $bin ]] && printf '%s' "$bin"
+}
+
+need_installed() {
+	installed_agent "$1" >/dev/null && return 0
+	printf '%s is not installed on this sandbox host; install it with: chompctl agent install %s' "$2" "$1"
+	return 1
+}
+
+# For agents that this version knows by name only: says what is missing, and never pretends.
+not_runnable_yet() {
+	local name=$1 bin=$2
+	if command -v "$bin" >/dev/null || installed_agent "$bin" >/dev/null; then
+		printf '%s is installed here, but this version of chomp cannot run it yet' "$name"
+	else
+		printf '%s is not installed on this sandbox host, and this version of chomp cannot run it yet' "$name"
+	fi
+	return 1
+}
+
+# ---- what the agent is asked ------------------------------------------------------------------------------------------------
+
+# The prompt for an agent that reads it from stdin: what earlier sessions left, a fixed first line, the user's text byte for
+# byte, a fixed last line. The first keeps a leading "/" or "@" from being a command of the agent, the last keeps an agent
+# that trims its input from touching the user's text.
+task_prompt() {
+	earlier_sessions
+	printf 'Task:\n'
+	cat -- "$TASK_PROMPT_FILE"
+	printf '\n(end of the task)\n'
+}
+
+earlier_sessions() {
+	[[ -s ${CHOMP_HISTORY_FILE:-} ]] || return 0
+	jq -r '
+		map(select((.summary // "") != "")) | select(length > 0)
+		| "Earlier sessions worked on this task and left these notes, oldest first:\n",
+		  (.[] | "--- \(.sessionId // "?") (\([.agent, .model] | map(select(. // "" != "")) | join(" ")), ended: \(.result // "?"))\n\(.summary)\n")
+	' "$CHOMP_HISTORY_FILE"
+}
+
+# ---- which model, by which way ----------------------------------------------------------------------------------------------
+
+# Whose model a bare name is; OpenRouter and the providers' own APIs want to know.
+vendor_of() {
+	case $1 in
+	claude*) printf anthropic ;;
+	gpt* | chatgpt* | codex* | o[0-9]*) printf openai ;;
+	gemini*) printf google ;;
+	*) return 1 ;;
+	esac
+}
+
+need_keys() {
+	local key
+	for key; do
+		[[ -n ${!key:-} ]] || {
+			printf 'the key %s is not set; set it in the settings (router %s)' "$key" "${ROUTER:-none}"
+			return 1
+		}
+	done
+}
+
+# Sets provider and model as the catalogues of pi and opencode name them, and exports the keys under the names those two read.
+# Prints the reason when a key or name is missing. Router "custom" is the adapter's own provider, called "custom".
+# shellcheck disable=SC2034 # the adapters declare provider and model, and use them
+route() {
+	local vendor key
+	model=${MODEL:-}
+	[[ $model ]] || {
+		printf 'no model is named: choose one for this task'
+		return 1
+	}
+	case ${ROUTER:-} in
+	custom)
+		[[ ${CUSTOM_BASE_URL:-} ]] || {
+			printf 'router custom has no address: set custom_base_url in the settings'
+			return 1
+		}
+		[[ ${CUSTOM_API:-openai} == openai || $CUSTOM_API == anthropic ]] || {
+			printf 'custom_api is "%s": openai or anthropic is wanted' "$CUSTOM_API"
+			return 1
+		}
+		provider=custom
+		# servers such as Ollama want no key, the agents insist on one
+		export CUSTOM_API_KEY=${CUSTOM_API_KEY:-none}
+		;;
+	openrouter)
+		need_keys OPENROUTER_API_KEY || return
+		provider=openrouter
+		[[ $model == */* ]] || model=$(vendor_of "$model" && printf /)$model
+		;;
+	zen)
+		need_keys OPENCODE_ZEN_API_KEY || return
+		provider=opencode
+		export OPENCODE_API_KEY=$OPENCODE_ZEN_API_KEY
+		;;
+	cf-ai)
+		need_keys CLOUDFLARE_API_TOKEN CLOUDFLARE_ACCOUNT_ID CLOUDFLARE_AI_GATEWAY_ID || return
+		provider=cloudflare-ai-gateway
+		# pi reads the one name, opencode the other
+		export CLOUDFLARE_API_KEY=$CLOUDFLARE_API_TOKEN CLOUDFLARE_GATEWAY_ID=$CLOUDFLARE_AI_GATEWAY_ID
+		;;
+	'')
+		vendor=${model%%/*}
+		case $vendor in
+		anthropic | openai | google) model=${model#*/} ;;
+		*) vendor=$(vendor_of "$model") || {
+			printf 'model %s: no provider of that name is known; write provider/model, or choose a router' "$model"
+			return 1
+		} ;;
+		esac
+		case $vendor in
+		anthropic) key=ANTHROPIC_API_KEY ;;
+		openai) key=OPENAI_API_KEY ;;
+		google) key=GEMINI_API_KEY ;;
+		esac
+		need_keys "$key" || return
+		provider=$vendor
+		;;
+	*)
+		printf 'router %s is not known' "$ROUTER"
+		return 1
+		;;
+	esac
+}
+
+# The custom server's address as an SDK wants it: with the version at the end, or without.
+custom_base_url() {
+	local url=${CUSTOM_BASE_URL%/}
+	case ${CUSTOM_API:-openai}-$1 in
+	anthropic-bare) url=${url%/v1} ;;
+	anthropic-versioned) [[ $url == */v1 ]] || url=$url/v1 ;;
+	esac
+	printf '%s' "$url"
+}
+
+# ---- event streams ----------------------------------------------------------------------------------------------------------
+
+# Beginning of every jq program here.
+#  events       the objects of the stream; a line that is no JSON object is skipped
+#  clean        text of a model or a tool, without the control characters that would command a terminal
+#  dim red …    colours; "line" starts a new line first unless one was just started (see `screen`)
+#  total(f)     running totals: f gives an event's {input, output, cache_read, cache_write} or null; all zero means that the
+#               provider reported nothing, and nothing is what we then say
+#  screen(f)    prints what f makes of each event: strings, and the mark "line"
+# shellcheck disable=SC2034,SC2016 # used by the adapters; these are jq's variables
+readonly JQ_COMMON='
+	def events: inputs | fromjson? | select(type == "object");
+	def text: if type == "string" then . elif . == null then "" else tojson end;
+	def clean: text | explode | map(select(. == 10 or . == 9 or (. >= 32 and (. < 127 or . > 159)))) | implode;
+	def one_line: clean | gsub("[\n\t ]+"; " ");
+	def cut(n): if length > n then .[:n] + "…" else . end;
+	def coloured(c): if . == "" then . else "\u001b[" + c + "m" + . + "\u001b[0m" end;
+	def dim: coloured("2"); def bold: coloured("1"); def red: coloured("31"); def yellow: coloured("33"); def cyan: coloured("36");
+	def few_lines(n): clean | rtrimstr("\n") | split("\n")
+		| if length > n then .[:n] + ["… \(length - n) more lines"] else . end | map("  " + cut(300)) | join("\n");
+	def mark: {line: true};
+	def total(f): foreach events as $e ({input: 0, output: 0, cache_read: 0, cache_write: 0};
+		([$e | f] | first // null) as $u
+		| if ($u | type) != "object" or ([$u[] // 0] | add) == 0 then .new = false
+		  else reduce keys[] as $k (.; if $k == "new" then . else .[$k] += ($u[$k] // 0) end) | .new = true end;
+		if .new then del(.new) else empty end);
+	def screen(f): foreach (events | f) as $out ({fresh: true};
+		if ($out | type) == "object" then .say = (if .fresh then "" else "\n" end) | .fresh = true
+		elif $out == "" then .say = ""
+		else .say = $out | .fresh = ($out | endswith("\n")) end;
+		.say);
+'
+
+jq_totals() {
+	jq -cnR --unbuffered "$JQ_COMMON total($1)"
+}
+
+jq_screen() {
+	jq -jnR --unbuffered "$JQ_COMMON $1 screen(shown), \"\n\""
+}

@@ -1,0 +1,6 @@
+# Codex: known by name. What is missing is said on the task; nothing is pretended.
+# shellcheck shell=bash
+
+agent_available() {
+	not_runnable_yet 'Codex' codex
+}
