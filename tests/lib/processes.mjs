@@ -26,6 +26,13 @@ function look(pid) {
 		get environ() {
 			return readProc(pid, 'environ');
 		},
+		get cwd() {
+			try {
+				return fs.readlinkSync(`/proc/${pid}/cwd`);
+			} catch {
+				return '';
+			}
+		},
 	};
 }
 
@@ -39,10 +46,11 @@ export const isAlive = (pid) => {
 	return Boolean(p) && p.state !== 'Z';
 };
 
-// The processes that name `text` in their command line or were started with it in their environment, and all their descendants.
+// The processes that name the directory `text` in their command line, were started with it in their environment or work in
+// it, and all their descendants.
 export function belongingTo(text) {
-	const list = all().filter((p) => p.pid !== process.pid);
-	const mine = new Set(list.filter((p) => p.cmdline.includes(text) || p.environ.includes(text)).map((p) => p.pid));
+	const list = all().filter((p) => p.pid !== process.pid && p.pid !== process.ppid);
+	const mine = new Set(list.filter((p) => p.cmdline.includes(text) || p.environ.includes(text) || p.cwd.startsWith(text)).map((p) => p.pid));
 	for (let grew = true; grew;) {
 		grew = false;
 		for (const p of list) {
