@@ -13,7 +13,25 @@ import { git, makeRepo, tempDir, treeHash } from '../lib/repo.mjs';
 import { serveRepo } from '../lib/git-server.mjs';
 import { waitFor, waitForSilence } from '../lib/wait.mjs';
 import {
-	box, call, close, dispatch, dispatchBody, ended, gone, host, kill, kind, logs, newDispatchId, onlyCloud, onlyLocal, open, running, shown, start, status,
+	box,
+	call,
+	close,
+	dispatch,
+	dispatchBody,
+	ended,
+	gone,
+	host,
+	kill,
+	kind,
+	logs,
+	newDispatchId,
+	onlyCloud,
+	onlyLocal,
+	open,
+	running,
+	shown,
+	start,
+	status,
 } from './kit.mjs';
 
 const MIB = 1024 * 1024;
@@ -25,7 +43,10 @@ after(close);
 
 function assertError(said, wanted, message) {
 	const statuses = [wanted].flat();
-	assert.ok(statuses.includes(said.status), `${message || ''} ${wanted} wanted, got ${said.status}: ${said.text.slice(0, 300)}`);
+	assert.ok(
+		statuses.includes(said.status),
+		`${message || ''} ${wanted} wanted, got ${said.status}: ${said.text.slice(0, 300)}`,
+	);
 	const { error } = said.json();
 	assert.match(error.code, /^[a-z_]+$/, 'an error has a code');
 	assert.ok(typeof error.message === 'string' && error.message.length > 0, 'an error has a message');
@@ -55,46 +76,70 @@ describe('health', () => {
 	});
 });
 
-describe('who may call', { skip: !(host.secret || process.env.CHOMP_HOST_SECRET_FILE || !process.env.CHOMP_HOST_URL) && 'the host has no secret' }, () => {
-	const routes = [['POST', '/dispatch'], ['GET', `/status/${unknownId()}`], ['POST', `/kill/${unknownId()}`], ['GET', `/logs/${unknownId()}`],
-		['GET', `/recording/${unknownId()}`], ['GET', `/ws/terminal/${unknownId()}`]];
-	const wrong = {
-		'no header': () => '', 'a wrong secret': () => `Bearer ${'x'.repeat(43)}`, 'another scheme': () => `Basic ${Buffer.from(`:${host.secret}`).toString('base64')}`,
-		'the secret without a scheme': () => host.secret, 'the beginning of the secret': () => `Bearer ${host.secret.slice(0, -1)}`,
-		'the secret and more': () => `Bearer ${host.secret}x`, 'an empty secret': () => 'Bearer ',
-	};
-	for (const [method, route] of routes) {
-		for (const [what, make] of Object.entries(wrong)) {
-			test(`${method} ${route.replace(/[0-9a-f]{32}/, '{id}')} refuses ${what} with 401`, async () => {
-				const said = await call(method, route, { authorization: make(), body: method === 'POST' ? dispatchBody() : undefined });
-				assertError(said, 401);
-			});
+describe(
+	'who may call',
+	{
+		skip:
+			!(host.secret || process.env.CHOMP_HOST_SECRET_FILE || !process.env.CHOMP_HOST_URL) &&
+			'the host has no secret',
+	},
+	() => {
+		const routes = [
+			['POST', '/dispatch'],
+			['GET', `/status/${unknownId()}`],
+			['POST', `/kill/${unknownId()}`],
+			['GET', `/logs/${unknownId()}`],
+			['GET', `/recording/${unknownId()}`],
+			['GET', `/ws/terminal/${unknownId()}`],
+		];
+		const wrong = {
+			'no header': () => '',
+			'a wrong secret': () => `Bearer ${'x'.repeat(43)}`,
+			'another scheme': () => `Basic ${Buffer.from(`:${host.secret}`).toString('base64')}`,
+			'the secret without a scheme': () => host.secret,
+			'the beginning of the secret': () => `Bearer ${host.secret.slice(0, -1)}`,
+			'the secret and more': () => `Bearer ${host.secret}x`,
+			'an empty secret': () => 'Bearer ',
+		};
+		for (const [method, route] of routes) {
+			for (const [what, make] of Object.entries(wrong)) {
+				test(`${method} ${route.replace(/[0-9a-f]{32}/, '{id}')} refuses ${what} with 401`, async () => {
+					const said = await call(method, route, {
+						authorization: make(),
+						body: method === 'POST' ? dispatchBody() : undefined,
+					});
+					assertError(said, 401);
+				});
+			}
 		}
-	}
 
-	test('a dispatch without the secret starts nothing', async (t) => {
-		const body = dispatchBody('put intruder <<<x');
-		t.after(() => kill(body.dispatchId));
-		assertError(await dispatch(body, { authorization: '' }), 401);
-		const other = await start(t, 'put honest <<<x');
-		await ended(other.sandboxId);
-		assert.equal(box.puts('intruder').length, 0);
-	});
+		test('a dispatch without the secret starts nothing', async (t) => {
+			const body = dispatchBody('put intruder <<<x');
+			t.after(() => kill(body.dispatchId));
+			assertError(await dispatch(body, { authorization: '' }), 401);
+			const other = await start(t, 'put honest <<<x');
+			await ended(other.sandboxId);
+			assert.equal(box.puts('intruder').length, 0);
+		});
 
-	test('a kill without the secret ends nothing', async (t) => {
-		const { sandboxId } = await start(t, 'wait_for never');
-		await running(sandboxId);
-		assertError(await call('POST', `/kill/${sandboxId}`, { authorization: '' }), 401);
-		assert.equal((await status(sandboxId)).running, true);
-	});
-});
+		test('a kill without the secret ends nothing', async (t) => {
+			const { sandboxId } = await start(t, 'wait_for never');
+			await running(sandboxId);
+			assertError(await call('POST', `/kill/${sandboxId}`, { authorization: '' }), 401);
+			assert.equal((await status(sandboxId)).running, true);
+		});
+	},
+);
 
 describe('dispatch, status and logs', () => {
 	test('a dispatched script runs, its terminal can be read, and exit code 0 is told', async (t) => {
 		const { sandboxId, status: said, body } = await start(t, 'echo "hello from $((40 + 2))"');
 		assert.equal(said, 'started');
 		assert.match(sandboxId, /^[a-z0-9][a-z0-9-]{6,61}[a-z0-9]$/);
-		assert.ok(!sandboxId.includes(body.dispatchId) && !body.dispatchId.includes(sandboxId), 'the id tells nothing of the dispatchId');
+		assert.ok(
+			!sandboxId.includes(body.dispatchId) && !body.dispatchId.includes(sandboxId),
+			'the id tells nothing of the dispatchId',
+		);
 		const end = await ended(sandboxId);
 		assert.equal(end.exitCode, 0);
 		assert.equal(end.sandboxId, sandboxId);
@@ -144,7 +189,10 @@ describe('dispatch, status and logs', () => {
 	});
 
 	test('logs grow while the agent works, and an offset gives only what is new', async (t) => {
-		const { sandboxId } = await start(t, 'echo first-line; wait_for grow; echo second-line; wait_for grow-more; echo third-line');
+		const { sandboxId } = await start(
+			t,
+			'echo first-line; wait_for grow; echo second-line; wait_for grow-more; echo third-line',
+		);
 		await shown(sandboxId, 'first-line');
 		const one = await logs(sandboxId);
 		assert.equal(one.start, 0);
@@ -195,8 +243,7 @@ describe('dispatch, status and logs', () => {
 		for (let at = 0; ;) {
 			const part = await logs(sandboxId, at);
 			assert.equal(part.start, at);
-			if (part.body.length === 0)
-				break;
+			if (part.body.length === 0) break;
 			text += part.body.toString('latin1');
 			at = part.end - (part.end - part.start - part.body.length);
 		}
@@ -208,7 +255,10 @@ describe('dispatch, status and logs', () => {
 	});
 
 	test('the agent sits at a terminal', async (t) => {
-		const { sandboxId } = await start(t, 'if [ -t 0 ] && [ -t 1 ] && [ -t 2 ]; then echo "a terminal of $(stty size)"; fi; echo "TERM=$TERM"');
+		const { sandboxId } = await start(
+			t,
+			'if [ -t 0 ] && [ -t 1 ] && [ -t 2 ]; then echo "a terminal of $(stty size)"; fi; echo "TERM=$TERM"',
+		);
 		await ended(sandboxId);
 		const { text } = await logs(sandboxId);
 		assert.match(text, /a terminal of [1-9]\d* [1-9]\d*/);
@@ -217,7 +267,11 @@ describe('dispatch, status and logs', () => {
 
 	test('a time-out ends the agent and everything it started', async (t) => {
 		const name = `late-${unknownId()}`;
-		const { sandboxId } = await start(t, `(trap '' TERM HUP INT; while :; do put ${name} <<<x; sleep 0.2; done) & trap '' TERM HUP INT; while :; do sleep 0.2; done`, { timeoutSeconds: 3 });
+		const { sandboxId } = await start(
+			t,
+			`(trap '' TERM HUP INT; while :; do put ${name} <<<x; sleep 0.2; done) & trap '' TERM HUP INT; while :; do sleep 0.2; done`,
+			{ timeoutSeconds: 3 },
+		);
 		const end = await waitFor('the time-out ends it', async () => {
 			const s = await status(sandboxId);
 			return s.running === false && s;
@@ -252,8 +306,7 @@ describe('idempotence', () => {
 		const said = await Promise.all(Array.from({ length: 20 }, () => dispatch(body)));
 		const good = said.filter((s) => s.status === 200);
 		assert.ok(good.length > 0);
-		for (const s of said)
-			assert.ok([200, 409, 429, 503].includes(s.status), `${s.status} ${s.text}`);
+		for (const s of said) assert.ok([200, 409, 429, 503].includes(s.status), `${s.status} ${s.text}`);
 		assert.equal(new Set(good.map((s) => s.json().sandboxId)).size, 1);
 		const [{ sandboxId }] = good.map((s) => s.json());
 		await box.put('twenty');
@@ -263,7 +316,10 @@ describe('idempotence', () => {
 	});
 
 	test('different dispatches get different sandboxes which cannot see each other', async (t) => {
-		const [a, b] = await Promise.all([start(t, 'echo secret-of-a >/tmp/x; echo secret-of-a >/workspace/x; put a-up <<<x; wait_for ab'), start(t, 'wait_for b-look; cat /tmp/x /workspace/x; echo looked')]);
+		const [a, b] = await Promise.all([
+			start(t, 'echo secret-of-a >/tmp/x; echo secret-of-a >/workspace/x; put a-up <<<x; wait_for ab'),
+			start(t, 'wait_for b-look; cat /tmp/x /workspace/x; echo looked'),
+		]);
 		assert.notEqual(a.sandboxId, b.sandboxId);
 		await box.put('a-up');
 		box.release('b-look');
@@ -307,10 +363,8 @@ describe('kill', () => {
 	async function assertNeverStarts(body, name) {
 		for (let i = 0; i < 2; i++) {
 			const said = await dispatch(body);
-			if (said.status === 200)
-				assert.equal(said.json().status, 'destroyed', 'a killed dispatch is not started');
-			else
-				assertError(said, 409);
+			if (said.status === 200) assert.equal(said.json().status, 'destroyed', 'a killed dispatch is not started');
+			else assertError(said, 409);
 		}
 		return () => assert.equal(box.puts(name).length, 0, 'its script did not run');
 	}
@@ -344,10 +398,8 @@ describe('kill', () => {
 			t.after(() => kill(body.dispatchId));
 			const [started, killed] = await Promise.all([dispatch(body), kill(body.dispatchId)]);
 			assert.equal(killed.status, 200);
-			if (started.status === 200 && started.json().status !== 'destroyed')
-				await gone(started.json().sandboxId);
-			else if (started.status !== 200)
-				assertError(started, 409);
+			if (started.status === 200 && started.json().status !== 'destroyed') await gone(started.json().sandboxId);
+			else if (started.status !== 200) assertError(started, 409);
 			const again = await dispatch(body);
 			assert.ok(again.status === 409 || again.json().status === 'destroyed', `${again.status} ${again.text}`);
 			await waitForSilence('nothing runs', () => box.puts(name).length, { quietMs: 700 });
@@ -358,27 +410,37 @@ describe('kill', () => {
 		const mark = `beat-${unknownId()}`;
 		const beat = (who) => `while :; do put ${mark}-${who} <<<x; sleep 0.2; done`;
 		const exported = 'export -f put _chomp_test_curl';
-		const s = await start(t, `
+		const s = await start(
+			t,
+			`
 			${exported}
 			( trap '' HUP TERM INT; ${beat('ignores')} ) &
 			setsid bash -c '${beat('session')}' </dev/null >/dev/null 2>&1 &
 			nohup bash -c '( setsid bash -c "${beat('daemon')}" </dev/null >/dev/null 2>&1 & ) &' >/dev/null 2>&1 &
 			bash -c 'trap "" HUP TERM INT QUIT; setsid bash -c "trap \\"\\" HUP TERM INT QUIT; ${beat('stubborn')}" & disown -a; exit' &
-			${beat('plain')}`);
+			${beat('plain')}`,
+		);
 		const who = ['ignores', 'session', 'daemon', 'stubborn', 'plain'];
-		for (const w of who)
-			await box.put(`${mark}-${w}`);
+		for (const w of who) await box.put(`${mark}-${w}`);
 		const said = await kill(s.sandboxId);
 		assert.equal(said.status, 200);
 		const beats = () => who.map((w) => `${w}=${box.puts(`${mark}-${w}`).length}`).join(' ');
 		await waitForSilence(`all hearts stop (${beats()})`, beats);
 		if (kind === 'local')
-			assert.deepEqual(allProcesses().filter((p) => p.cmdline.includes(mark) && p.pid !== process.pid).map((p) => p.cmdline), []);
+			assert.deepEqual(
+				allProcesses()
+					.filter((p) => p.cmdline.includes(mark) && p.pid !== process.pid)
+					.map((p) => p.cmdline),
+				[],
+			);
 	});
 
 	test('when the agent ends, what it left behind ends too', { skip: onlyLocal }, async (t) => {
 		const mark = `orphan-${unknownId()}`;
-		const s = await start(t, `export -f put _chomp_test_curl; setsid bash -c 'while :; do put ${mark} <<<x; sleep 0.2; done' </dev/null >/dev/null 2>&1 & wait_for ${mark}-go; exit 0`);
+		const s = await start(
+			t,
+			`export -f put _chomp_test_curl; setsid bash -c 'while :; do put ${mark} <<<x; sleep 0.2; done' </dev/null >/dev/null 2>&1 & wait_for ${mark}-go; exit 0`,
+		);
 		await box.put(mark);
 		box.release(`${mark}-go`);
 		assert.equal((await ended(s.sandboxId)).exitCode, 0);
@@ -388,9 +450,11 @@ describe('kill', () => {
 
 describe('what reaches the box', () => {
 	test('a prompt of 200 KiB with quotes, $(…), newlines and UTF-8 arrives byte for byte', async (t) => {
-		const nasty = '"\'`$(touch /tmp/pwned)${HOME}\\ %s %n \t|&;<>()*?[]#~=!{}\r\n\u{1f600}é€\u202e --help -x @file\n';
+		const nasty =
+			'"\'`$(touch /tmp/pwned)${HOME}\\ %s %n \t|&;<>()*?[]#~=!{}\r\n\u{1f600}é€\u202e --help -x @file\n';
 		const head = `${prelude}\nsha256sum <"$TASK_PROMPT_FILE" | put prompt-hash; wc -c <"$TASK_PROMPT_FILE" | put prompt-size; exit 0\n`;
-		const prompt = head + nasty.repeat(Math.ceil((200 * 1024 - Buffer.byteLength(head)) / Buffer.byteLength(nasty)));
+		const prompt =
+			head + nasty.repeat(Math.ceil((200 * 1024 - Buffer.byteLength(head)) / Buffer.byteLength(nasty)));
 		assert.ok(Buffer.byteLength(prompt) >= 200 * 1024);
 		const s = await start(t, '', { prompt });
 		assert.equal((await ended(s.sandboxId)).exitCode, 0);
@@ -406,7 +470,13 @@ describe('what reaches the box', () => {
 
 	test('the history of earlier sessions reaches the box', async (t) => {
 		const history = [
-			{ sessionId: 's1', agent: 'pi', model: 'gpt-4.1', result: 'handoff', summary: 'half done: "quotes", $(x), é\nsecond line' },
+			{
+				sessionId: 's1',
+				agent: 'pi',
+				model: 'gpt-4.1',
+				result: 'handoff',
+				summary: 'half done: "quotes", $(x), é\nsecond line',
+			},
 			{ sessionId: 's2', agent: 'shell', model: 'bash', result: 'failed', summary: '' },
 		];
 		const s = await start(t, 'put history <"$CHOMP_HISTORY_FILE"', { history, sessionId: 's3' });
@@ -415,15 +485,28 @@ describe('what reaches the box', () => {
 	});
 
 	test('a body of nearly 2 MiB is taken', async (t) => {
-		const history = Array.from({ length: 31 }, (_, i) => ({ sessionId: `s${i + 1}`, agent: 'shell', model: 'bash', result: 'handoff', summary: 'x'.repeat(60 * 1024) }));
-		const s = await start(t, 'sha256sum <"$CHOMP_HISTORY_FILE" >/dev/null && wc -c <"$CHOMP_HISTORY_FILE" | put big-history', { history, sessionId: 's32' });
+		const history = Array.from({ length: 31 }, (_, i) => ({
+			sessionId: `s${i + 1}`,
+			agent: 'shell',
+			model: 'bash',
+			result: 'handoff',
+			summary: 'x'.repeat(60 * 1024),
+		}));
+		const s = await start(
+			t,
+			'sha256sum <"$CHOMP_HISTORY_FILE" >/dev/null && wc -c <"$CHOMP_HISTORY_FILE" | put big-history',
+			{ history, sessionId: 's32' },
+		);
 		assert.equal((await ended(s.sandboxId)).exitCode, 0);
 		assert.ok(Number(await box.put('big-history')) > 31 * 60 * 1024);
 	});
 
 	test('task, session, agent and model are told', async (t) => {
-		const s = await start(t, 'printf "%s|" "$TASK_ID" "$SESSION_ID" "$AGENT" "$MODEL" | put names; [ -n "$CHOMP_API" ] && [ -d "$HOME" ] && command -v chomp | put verbs',
-			{ taskId: '9007199254740991', sessionId: 's12', model: 'vendor/model-1:free' });
+		const s = await start(
+			t,
+			'printf "%s|" "$TASK_ID" "$SESSION_ID" "$AGENT" "$MODEL" | put names; [ -n "$CHOMP_API" ] && [ -d "$HOME" ] && command -v chomp | put verbs',
+			{ taskId: '9007199254740991', sessionId: 's12', model: 'vendor/model-1:free' },
+		);
 		await ended(s.sandboxId);
 		assert.equal((await box.put('names')).toString(), '9007199254740991|s12|shell|vendor/model-1:free|');
 		assert.match((await box.put('verbs')).toString(), /chomp/);
@@ -431,25 +514,32 @@ describe('what reaches the box', () => {
 
 	test('the variables of the dispatch reach the agent unchanged', async (t) => {
 		const value = 'a b"c\'d$(e)`f`\\g\tü=;&|';
-		const s = await start(t, 'printf %s "$CUSTOM_BASE_URL" | put env-value; printf %s "${OPENROUTER_API_KEY}" | put env-key',
-			{ env: { CUSTOM_BASE_URL: value, OPENROUTER_API_KEY: 'key-1234567890' } });
+		const s = await start(
+			t,
+			'printf %s "$CUSTOM_BASE_URL" | put env-value; printf %s "${OPENROUTER_API_KEY}" | put env-key',
+			{ env: { CUSTOM_BASE_URL: value, OPENROUTER_API_KEY: 'key-1234567890' } },
+		);
 		await ended(s.sandboxId);
 		assert.equal((await box.put('env-value')).toString(), value);
 		assert.equal((await box.put('env-key')).toString(), 'key-1234567890');
 	});
 
-	test('the callback is made with the session\'s token: done after exit 0', async (t) => {
+	test("the callback is made with the session's token: done after exit 0", async (t) => {
 		const s = await start(t, 'echo fine', { taskId: '4100' });
-		const done = await waitFor('the done callback', () => box.calls('done').find((c) => JSON.parse(c.body).id?.toString() === '4100'));
+		const done = await waitFor('the done callback', () =>
+			box.calls('done').find((c) => JSON.parse(c.body).id?.toString() === '4100'),
+		);
 		assert.equal(done.method, 'POST');
 		assert.equal(done.headers.authorization, `Bearer ${s.body.callback.token}`);
 		assert.match(done.headers['content-type'], /^application\/json/);
 		assert.equal((await ended(s.sandboxId)).exitCode, 0);
 	});
 
-	test('the callback is made with the session\'s token: fail with a reason after exit 3', async (t) => {
+	test("the callback is made with the session's token: fail with a reason after exit 3", async (t) => {
 		const s = await start(t, 'echo oh no; exit 3', { taskId: '4103' });
-		const fail = await waitFor('the fail callback', () => box.calls('fail').find((c) => JSON.parse(c.body).id?.toString() === '4103'));
+		const fail = await waitFor('the fail callback', () =>
+			box.calls('fail').find((c) => JSON.parse(c.body).id?.toString() === '4103'),
+		);
 		assert.equal(fail.headers.authorization, `Bearer ${s.body.callback.token}`);
 		const said = JSON.parse(fail.body);
 		assert.ok(typeof said.reason === 'string' && said.reason.length > 0);
@@ -458,8 +548,15 @@ describe('what reaches the box', () => {
 	});
 
 	test('what the script itself reports with the chomp verbs arrives', async (t) => {
-		const s = await start(t, 'chomp update --tokens 1234 && chomp handoff "the \\"rest\\" is $(for) another" && echo told', { taskId: '4104' });
-		const by = (verb) => waitFor(`the ${verb} call`, () => box.calls(verb).find((c) => JSON.parse(c.body).id?.toString() === '4104'));
+		const s = await start(
+			t,
+			'chomp update --tokens 1234 && chomp handoff "the \\"rest\\" is $(for) another" && echo told',
+			{ taskId: '4104' },
+		);
+		const by = (verb) =>
+			waitFor(`the ${verb} call`, () =>
+				box.calls(verb).find((c) => JSON.parse(c.body).id?.toString() === '4104'),
+			);
 		assert.equal(Number(JSON.parse((await by('update')).body).tokens), 1234);
 		const handoff = await by('handoff');
 		assert.equal(handoff.headers.authorization, `Bearer ${s.body.callback.token}`);
@@ -468,14 +565,17 @@ describe('what reaches the box', () => {
 	});
 
 	test('the token is in a file, but in no environment and in no command line', async (t) => {
-		const s = await start(t, `
+		const s = await start(
+			t,
+			`
 			chomp update --tokens 1 &
 			for i in 1 2 3 4 5 6 7 8 9 10; do cat /proc/[0-9]*/cmdline /proc/[0-9]*/environ 2>/dev/null; sleep 0.02; done | tr '\\0' '\\n' >/tmp/seen
 			wait
 			env >>/tmp/seen
 			put seen </tmp/seen
 			put token-file <"$CHOMP_TOKEN_FILE"
-			wait_for token-go`);
+			wait_for token-go`,
+		);
 		const seen = (await box.put('seen')).toString();
 		assert.match(seen, /TASK_ID=/, 'the environment was looked at');
 		const { token } = s.body.callback;
@@ -483,9 +583,19 @@ describe('what reaches the box', () => {
 		assert.ok(!seen.includes(token), 'the token is not in an environment or a command line inside');
 		if (kind === 'local') {
 			const bad = allProcesses().filter((p) => p.cmdline.includes(token) || p.environ.includes(token));
-			assert.deepEqual(bad.map((p) => p.cmdline), [], 'nor in one outside');
-			const told = allProcesses().filter((p) => p.pid !== process.pid && p.cmdline.includes(host.secret ?? '\0never'));
-			assert.deepEqual(told.map((p) => p.cmdline), [], 'nor is the host secret');
+			assert.deepEqual(
+				bad.map((p) => p.cmdline),
+				[],
+				'nor in one outside',
+			);
+			const told = allProcesses().filter(
+				(p) => p.pid !== process.pid && p.cmdline.includes(host.secret ?? '\0never'),
+			);
+			assert.deepEqual(
+				told.map((p) => p.cmdline),
+				[],
+				'nor is the host secret',
+			);
 		}
 		box.release('token-go');
 		await ended(s.sandboxId);
@@ -498,7 +608,10 @@ describe('what reaches the box', () => {
 		const s = await start(t, `wait_for argv-go # ${words}`, { env: { CUSTOM_API_KEY: key } });
 		await waitFor('the script waits', () => box.waits('argv-go').length);
 		const bad = allProcesses().filter((p) => p.cmdline.includes(key) || p.cmdline.includes(words));
-		assert.deepEqual(bad.map((p) => p.cmdline), []);
+		assert.deepEqual(
+			bad.map((p) => p.cmdline),
+			[],
+		);
 		box.release('argv-go');
 		await ended(s.sandboxId);
 	});
@@ -512,14 +625,19 @@ describe('what reaches the box', () => {
 		assert.notEqual((await ended(sandboxId)).exitCode, 0);
 		assert.match((await logs(sandboxId)).text, /no-such-agent/);
 		assert.equal(box.puts('unknown-agent-ran').length, 0);
-		const fail = await waitFor('the fail callback', () => box.calls('fail').find((c) => JSON.parse(c.body).id?.toString() === '4200'));
+		const fail = await waitFor('the fail callback', () =>
+			box.calls('fail').find((c) => JSON.parse(c.body).id?.toString() === '4200'),
+		);
 		assert.match(JSON.parse(fail.body).reason, /no-such-agent/);
 	});
 });
 
 describe('the walls of a local box', { skip: onlyLocal }, () => {
 	test('the agent is user 1000, has no capability and cannot gain one', async (t) => {
-		const s = await start(t, 'id -u | put uid; grep -E "^(NoNewPrivs|CapEff|CapPrm|CapBnd):" /proc/self/status | tr -d "\\t " | put caps');
+		const s = await start(
+			t,
+			'id -u | put uid; grep -E "^(NoNewPrivs|CapEff|CapPrm|CapBnd):" /proc/self/status | tr -d "\\t " | put caps',
+		);
 		await ended(s.sandboxId);
 		assert.equal((await box.put('uid')).toString().trim(), '1000');
 		const caps = (await box.put('caps')).toString();
@@ -529,10 +647,13 @@ describe('the walls of a local box', { skip: onlyLocal }, () => {
 	});
 
 	test('it writes in /workspace, its home and /tmp, and nowhere else', async (t) => {
-		const s = await start(t, `
+		const s = await start(
+			t,
+			`
 			pwd | put cwd
 			for d in /workspace "$HOME" /tmp; do touch "$d/x" || echo "cannot write $d"; done 2>&1 | put may
-			for f in /opt/chomp/x /opt/x /usr/x /etc/x /x /run/chomp/x /bin/x "$TASK_PROMPT_FILE" "$CHOMP_TOKEN_FILE" /opt/chomp/run-agent; do ( echo x >>"$f" ) 2>/dev/null && echo "wrote $f"; done | put must-not; exit 0`);
+			for f in /opt/chomp/x /opt/x /usr/x /etc/x /x /run/chomp/x /bin/x "$TASK_PROMPT_FILE" "$CHOMP_TOKEN_FILE" /opt/chomp/run-agent; do ( echo x >>"$f" ) 2>/dev/null && echo "wrote $f"; done | put must-not; exit 0`,
+		);
 		await ended(s.sandboxId);
 		assert.equal((await box.put('cwd')).toString().trim(), '/workspace');
 		assert.equal((await box.put('may')).toString(), '');
@@ -543,38 +664,52 @@ describe('the walls of a local box', { skip: onlyLocal }, () => {
 		const secretDir = tempDir('chomp-secret');
 		t.after(() => fs.rmSync(secretDir, { recursive: true, force: true }));
 		fs.writeFileSync(path.join(secretDir, 'file'), 'of the host', { mode: 0o644 });
-		const s = await start(t, `
+		const s = await start(
+			t,
+			`
 			ls -d /proc/[0-9]* | wc -l | put procs
 			tr '\\0' ' ' </proc/[0-9]*/cmdline 2>/dev/null; cat /proc/[0-9]*/cmdline | tr '\\0' ' ' | put cmdlines
 			hostname | put hostname
 			ls ${secretDir} /root 2>/dev/null | put files
 			ls -A /home | put homes
-			env | put env; exit 0`);
+			env | put env; exit 0`,
+		);
 		await ended(s.sandboxId);
 		assert.ok(Number(await box.put('procs')) < 20, 'a process namespace of its own');
 		assert.doesNotMatch((await box.put('cmdlines')).toString(), /chomp-sandbox|host\.test/);
 		assert.equal((await box.put('files')).toString(), '');
 		assert.equal((await box.put('homes')).toString().trim(), 'agent');
 		const env = (await box.put('env')).toString();
-		assert.doesNotMatch(env, /canary-of-the-host/, 'nothing of the host\'s environment');
+		assert.doesNotMatch(env, /canary-of-the-host/, "nothing of the host's environment");
 		assert.doesNotMatch(env, /^(SUDO|SSH|XDG|DBUS|LD_|CHOMP_VAR)/m);
 		assert.match(env, /^HOME=\/home\/agent$/m);
 		assert.match(env, /^PATH=\/opt\/chomp:/m);
 	});
 
-	test('it has no descriptor of the host\'s', async (t) => {
-		const s = await start(t, 'for f in /proc/self/fd/* /proc/$$/fd/*; do readlink "$f"; done 2>/dev/null | sort -u | put fds');
+	test("it has no descriptor of the host's", async (t) => {
+		const s = await start(
+			t,
+			'for f in /proc/self/fd/* /proc/$$/fd/*; do readlink "$f"; done 2>/dev/null | sort -u | put fds',
+		);
 		await ended(s.sandboxId);
 		const fds = (await box.put('fds')).toString().trim().split('\n');
-		const foreign = fds.filter((f) => !/^(\/dev\/(pts\/\d+|tty|null|console)|pipe:\[\d+\]|\/run\/chomp\/prompt|\/proc\/\d+\/fd|\/tmp\/\S*|\/home\/agent\/\S*|\/workspace\S*|\/opt\/chomp\/\S+)$/.test(f));
+		const foreign = fds.filter(
+			(f) =>
+				!/^(\/dev\/(pts\/\d+|tty|null|console)|pipe:\[\d+\]|\/run\/chomp\/prompt|\/proc\/\d+\/fd|\/tmp\/\S*|\/home\/agent\/\S*|\/workspace\S*|\/opt\/chomp\/\S+)$/.test(
+					f,
+				),
+		);
 		assert.deepEqual(foreign, []);
 	});
 
 	test('the newest kernel doors are shut: no mount, no new user namespace, no push of bytes into the terminal of another', async (t) => {
-		const s = await start(t, `
+		const s = await start(
+			t,
+			`
 			( mount -t tmpfs none /tmp && echo mounted ) 2>/dev/null | put mounted
 			( unshare -U true && echo unshared ) 2>/dev/null | put unshared
-			exit 0`);
+			exit 0`,
+		);
 		await ended(s.sandboxId);
 		assert.equal((await box.put('mounted')).toString(), '');
 		await box.put('unshared'); // told, not demanded: some agents bring a sandbox of their own
@@ -591,18 +726,34 @@ describe('a directory of the host', () => {
 		assert.equal(error.code, 'dir_needs_local');
 	});
 
-	test('a git repository is cloned, what is committed is there, and the original stays as it was', { skip: onlyLocal }, async (t) => {
-		const mark = path.join(dir, 'hook-ran');
-		const trap = `#!/bin/sh\ntouch ${mark} /tmp/hook-ran\necho hook-ran\n`;
-		const repo = makeRepo(path.join(dir, 'a "quoted" dir'), { 'README.md': 'from the commit\n', 'sub/file.txt': 'deep\n' },
-			{ hooks: { 'post-checkout': trap, 'post-index-change': trap, 'reference-transaction': trap, 'pre-commit': trap, 'post-commit': trap } });
-		fs.writeFileSync(path.join(repo, 'uncommitted.txt'), 'not in the commit\n');
-		git(repo, 'config', 'core.fsmonitor', `touch ${mark}; false`);
-		git(repo, 'config', 'filter.x.smudge', `touch ${mark}; cat`);
-		git(repo, 'config', 'uploadpack.packObjectsHook', `touch ${mark}; true`);
-		git(repo, 'config', 'alias.status', `!touch ${mark}`);
-		const before = treeHash(repo);
-		const s = await start(t, `
+	test(
+		'a git repository is cloned, what is committed is there, and the original stays as it was',
+		{ skip: onlyLocal },
+		async (t) => {
+			const mark = path.join(dir, 'hook-ran');
+			const trap = `#!/bin/sh\ntouch ${mark} /tmp/hook-ran\necho hook-ran\n`;
+			const repo = makeRepo(
+				path.join(dir, 'a "quoted" dir'),
+				{ 'README.md': 'from the commit\n', 'sub/file.txt': 'deep\n' },
+				{
+					hooks: {
+						'post-checkout': trap,
+						'post-index-change': trap,
+						'reference-transaction': trap,
+						'pre-commit': trap,
+						'post-commit': trap,
+					},
+				},
+			);
+			fs.writeFileSync(path.join(repo, 'uncommitted.txt'), 'not in the commit\n');
+			git(repo, 'config', 'core.fsmonitor', `touch ${mark}; false`);
+			git(repo, 'config', 'filter.x.smudge', `touch ${mark}; cat`);
+			git(repo, 'config', 'uploadpack.packObjectsHook', `touch ${mark}; true`);
+			git(repo, 'config', 'alias.status', `!touch ${mark}`);
+			const before = treeHash(repo);
+			const s = await start(
+				t,
+				`
 			cd "$TASK_DIR" || exit 9
 			cat README.md sub/file.txt | put clone-files
 			ls | put clone-list
@@ -611,19 +762,30 @@ describe('a directory of the host', () => {
 			echo changed >README.md; git -c user.name=a -c user.email=a@b commit -qam change && git push origin HEAD 2>&1 | put clone-push
 			( echo x >/source/README.md || rm -rf /source/.git ) 2>/dev/null
 			ls /tmp/hook-ran 2>/dev/null | put hook-inside
-			exit 0`, { dir: repo });
-		const end = await ended(s.sandboxId);
-		assert.equal((await box.put('clone-files')).toString(), 'from the commit\ndeep\n', `exit ${end.exitCode}`);
-		assert.equal((await box.put('clone-list')).toString(), 'README.md\nsub\n');
-		assert.equal((await box.put('clone-log')).toString(), 'first\n');
-		assert.doesNotMatch((await box.put('clone-config')).toString(), /fsmonitor=touch|filter\.x|alias\.status/);
-		assert.equal((await box.put('hook-inside')).toString(), '', 'no hook of the host\'s repository ran in the box');
-		assert.ok(!fs.existsSync(mark), 'nor outside');
-		assert.equal(treeHash(repo), before, 'the original is byte for byte what it was');
-	});
+			exit 0`,
+				{ dir: repo },
+			);
+			const end = await ended(s.sandboxId);
+			assert.equal((await box.put('clone-files')).toString(), 'from the commit\ndeep\n', `exit ${end.exitCode}`);
+			assert.equal((await box.put('clone-list')).toString(), 'README.md\nsub\n');
+			assert.equal((await box.put('clone-log')).toString(), 'first\n');
+			assert.doesNotMatch((await box.put('clone-config')).toString(), /fsmonitor=touch|filter\.x|alias\.status/);
+			assert.equal(
+				(await box.put('hook-inside')).toString(),
+				'',
+				"no hook of the host's repository ran in the box",
+			);
+			assert.ok(!fs.existsSync(mark), 'nor outside');
+			assert.equal(treeHash(repo), before, 'the original is byte for byte what it was');
+		},
+	);
 
 	test('a branch of it can be asked for', { skip: onlyLocal }, async (t) => {
-		const repo = makeRepo(path.join(dir, 'branches'), { f: 'main\n' }, { branches: { 'topic/one': { f: 'topic\n' } } });
+		const repo = makeRepo(
+			path.join(dir, 'branches'),
+			{ f: 'main\n' },
+			{ branches: { 'topic/one': { f: 'topic\n' } } },
+		);
 		const s = await start(t, 'cd "$TASK_DIR" && cat f | put branch-file', { dir: repo, branch: 'topic/one' });
 		await ended(s.sandboxId);
 		assert.equal((await box.put('branch-file')).toString(), 'topic\n');
@@ -634,8 +796,7 @@ describe('a directory of the host', () => {
 		const body = dispatchBody('put nobranch-ran <<<x', { dir: repo, branch: 'no-such-branch', taskId: '4300' });
 		t.after(() => kill(body.dispatchId));
 		const said = await dispatch(body);
-		if (said.status !== 200)
-			return void assertError(said, 400);
+		if (said.status !== 200) return void assertError(said, 400);
 		assert.notEqual((await ended(said.json().sandboxId)).exitCode, 0);
 		assert.match((await logs(said.json().sandboxId)).text, /no-such-branch/);
 		assert.equal(box.puts('nobranch-ran').length, 0);
@@ -647,7 +808,7 @@ describe('a directory of the host', () => {
 		'is no repository': () => fs.mkdirSync(path.join(dir, 'plain'), { recursive: true }) || path.join(dir, 'plain'),
 		'is a file': () => fs.writeFileSync(path.join(dir, 'afile'), 'x') || path.join(dir, 'afile'),
 		'is not absolute': () => 'relative/path',
-		'climbs': () => `${dir}/../../etc`,
+		climbs: () => `${dir}/../../etc`,
 		'is empty': () => '',
 	};
 	for (const [what, make] of Object.entries(bad)) {
@@ -656,8 +817,7 @@ describe('a directory of the host', () => {
 			const body = dispatchBody('put bad-dir-ran <<<x', { dir: where });
 			t.after(() => kill(body.dispatchId));
 			const said = await dispatch(body);
-			if (what === 'is empty' && said.status === 200)
-				return; // an empty dir may also mean none
+			if (what === 'is empty' && said.status === 200) return; // an empty dir may also mean none
 			const error = assertError(said, 400);
 			assert.match(error.message, /dir/);
 			assert.equal(box.puts('bad-dir-ran').length, 0);
@@ -671,7 +831,13 @@ describe('a repository by URL', () => {
 	before(async () => {
 		dir = tempDir('chomp-remote');
 		if (kind === 'local')
-			served = await serveRepo(makeRepo(path.join(dir, 'r'), { 'README.md': 'by url\n', 'pkg/inner.txt': 'inner\n' }, { branches: { topic: { 'README.md': 'topic by url\n' } } }));
+			served = await serveRepo(
+				makeRepo(
+					path.join(dir, 'r'),
+					{ 'README.md': 'by url\n', 'pkg/inner.txt': 'inner\n' },
+					{ branches: { topic: { 'README.md': 'topic by url\n' } } },
+				),
+			);
 	});
 	after(async () => {
 		await served?.close();
@@ -679,7 +845,11 @@ describe('a repository by URL', () => {
 	});
 
 	test('repoUrl and branch are cloned, and dir is a path inside', { skip: onlyLocal }, async (t) => {
-		const s = await start(t, 'cat "$TASK_DIR/inner.txt" | put url-inner; cat "$(git -C "$TASK_DIR" rev-parse --show-toplevel)/README.md" | put url-readme', { repoUrl: served.url, branch: 'topic', dir: 'pkg' });
+		const s = await start(
+			t,
+			'cat "$TASK_DIR/inner.txt" | put url-inner; cat "$(git -C "$TASK_DIR" rev-parse --show-toplevel)/README.md" | put url-readme',
+			{ repoUrl: served.url, branch: 'topic', dir: 'pkg' },
+		);
 		await ended(s.sandboxId);
 		assert.equal((await box.put('url-inner')).toString(), 'inner\n');
 		assert.equal((await box.put('url-readme')).toString(), 'topic by url\n');
@@ -688,7 +858,9 @@ describe('a repository by URL', () => {
 	test('a repository that cannot be cloned fails with a reason, and the script does not run', async (t) => {
 		const s = await start(t, 'put noclone-ran <<<x', { repoUrl: 'http://127.0.0.1:1/no/such.git', taskId: '4301' });
 		assert.notEqual((await ended(s.sandboxId)).exitCode, 0);
-		const fail = await waitFor('the fail callback', () => box.calls('fail').find((c) => JSON.parse(c.body).id?.toString() === '4301'));
+		const fail = await waitFor('the fail callback', () =>
+			box.calls('fail').find((c) => JSON.parse(c.body).id?.toString() === '4301'),
+		);
 		assert.match(JSON.parse(fail.body).reason, /clone|repository/i);
 		assert.equal(box.puts('noclone-ran').length, 0);
 	});
@@ -704,8 +876,7 @@ describe('a repository by URL', () => {
 			const body = dispatchBody('ls /tmp/pwned && put pwned <<<x; exit 0', { repoUrl });
 			t.after(() => kill(body.dispatchId));
 			const said = await dispatch(body);
-			if (said.status !== 200)
-				return void assertError(said, 400);
+			if (said.status !== 200) return void assertError(said, 400);
 			assert.notEqual((await ended(said.json().sandboxId)).exitCode, 0);
 			assert.equal(box.puts('pwned').length, 0);
 			return undefined;
@@ -714,16 +885,29 @@ describe('a repository by URL', () => {
 
 	for (const branch of ['--upload-pack=x', '-b']) {
 		test(`a branch that git would take for an option is refused: ${branch}`, async () => {
-			assertError(await dispatch(dispatchBody('exit 0', { repoUrl: 'https://example.invalid/r.git', branch })), 400);
+			assertError(
+				await dispatch(dispatchBody('exit 0', { repoUrl: 'https://example.invalid/r.git', branch })),
+				400,
+			);
 		});
 	}
 });
 
 describe('bad input', () => {
 	const json = {
-		'nothing': '', 'a word': 'hello', 'a torn object': '{"dispatchId":"', 'text after the end': `${JSON.stringify({ a: 1 })}x`, 'an array': '[]', 'null': 'null',
-		'a number': '42', 'single quotes': "{'dispatchId':'x'}", 'a comment': '{/* */}', 'NaN': '{"timeoutSeconds":NaN}', 'a raw control character': '{"prompt":"a\nb"}',
-		'bytes that are no UTF-8': Buffer.from([0x7b, 0x22, 0xff, 0xfe, 0x22, 0x3a, 0x31, 0x7d]), 'a thousand nested arrays': `{"history":${'['.repeat(1000)}${']'.repeat(1000)}}`,
+		nothing: '',
+		'a word': 'hello',
+		'a torn object': '{"dispatchId":"',
+		'text after the end': `${JSON.stringify({ a: 1 })}x`,
+		'an array': '[]',
+		null: 'null',
+		'a number': '42',
+		'single quotes': "{'dispatchId':'x'}",
+		'a comment': '{/* */}',
+		NaN: '{"timeoutSeconds":NaN}',
+		'a raw control character': '{"prompt":"a\nb"}',
+		'bytes that are no UTF-8': Buffer.from([0x7b, 0x22, 0xff, 0xfe, 0x22, 0x3a, 0x31, 0x7d]),
+		'a thousand nested arrays': `{"history":${'['.repeat(1000)}${']'.repeat(1000)}}`,
 	};
 	for (const [what, body] of Object.entries(json)) {
 		test(`a body that is ${what} is refused with 400`, async () => {
@@ -736,7 +920,7 @@ describe('bad input', () => {
 		assertError(await call('POST', '/dispatch', { body: text }), 400);
 	});
 
-	for (const field of ['dispatchId', 'taskId', 'sessionId', 'prompt', 'agent', 'model', 'callback']) {
+	for (const field of ['dispatchId', 'taskId', 'sessionId', 'prompt', 'agent', 'callback']) {
 		test(`a dispatch without ${field} is refused, and the field is named`, async () => {
 			const body = dispatchBody();
 			delete body[field];
@@ -746,8 +930,18 @@ describe('bad input', () => {
 	}
 
 	for (const [field, values] of Object.entries({
-		dispatchId: [1, null, {}, []], taskId: [{}, [], true, null], sessionId: [1, {}, null], prompt: [1, null, {}, ['x']], history: [{}, 'x', 1, [1], ['x']],
-		agent: [1, null, {}], model: [1, {}, []], callback: ['http://x', 1, [], null], repoUrl: [1, {}], branch: [1, {}], dir: [1, {}], env: ['A=1', 1, ['A'], { A: 1 }, { A: null }, { A: {} }],
+		dispatchId: [1, null, {}, []],
+		taskId: [{}, [], true, null],
+		sessionId: [1, {}, null],
+		prompt: [1, null, {}, ['x']],
+		history: [{}, 'x', 1, [1], ['x']],
+		agent: [1, null, {}],
+		model: [1, {}, []],
+		callback: ['http://x', 1, [], null],
+		repoUrl: [1, {}],
+		branch: [1, {}],
+		dir: [1, {}],
+		env: ['A=1', 1, ['A'], { A: 1 }, { A: null }, { A: {} }],
 		timeoutSeconds: ['abc', -1, 1.5, {}, true, 1e300],
 	})) {
 		test(`${field} of a wrong type is refused`, async (t) => {
@@ -760,14 +954,39 @@ describe('bad input', () => {
 	}
 
 	test('a callback without a url or a token, or with one of a wrong type, is refused', async (t) => {
-		for (const callback of [{}, { url: box.url }, { token: 'x' }, { url: 1, token: 'x' }, { url: box.url, token: 1 }, { url: 'javascript:1', token: 'x' }, { url: 'file:///etc/passwd', token: 'x' }, { url: `${box.url}\n`, token: 'x' }, { url: box.url, token: 'x\ny' }, { url: '-o/tmp/x', token: 'x' }]) {
+		for (const callback of [
+			{},
+			{ url: box.url },
+			{ token: 'x' },
+			{ url: 1, token: 'x' },
+			{ url: box.url, token: 1 },
+			{ url: 'javascript:1', token: 'x' },
+			{ url: 'file:///etc/passwd', token: 'x' },
+			{ url: `${box.url}\n`, token: 'x' },
+			{ url: box.url, token: 'x\ny' },
+			{ url: '-o/tmp/x', token: 'x' },
+		]) {
 			const body = dispatchBody('exit 0', { callback });
 			t.after(() => kill(body.dispatchId));
 			assertError(await dispatch(body), 400, JSON.stringify(callback));
 		}
 	});
 
-	for (const dispatchId of ['', ' ', '-x', '../../etc/passwd', 'a/b', 'a b', 'a\u0000b', 'a\nb', 'é'.repeat(20), 'x'.repeat(300), '.', '..', '%2e%2e']) {
+	for (const dispatchId of [
+		'',
+		' ',
+		'-x',
+		'../../etc/passwd',
+		'a/b',
+		'a b',
+		'a\u0000b',
+		'a\nb',
+		'é'.repeat(20),
+		'x'.repeat(300),
+		'.',
+		'..',
+		'%2e%2e',
+	]) {
 		test(`a dispatchId of a wrong grammar is refused: ${JSON.stringify(dispatchId.slice(0, 20))}`, async () => {
 			assertError(await dispatch(dispatchBody('exit 0', { dispatchId })), 400);
 		});
@@ -777,8 +996,27 @@ describe('bad input', () => {
 		assertError(await dispatch(dispatchBody('', { prompt: 'a\u0000b' })), 400);
 	});
 
-	for (const [field, value] of [['agent', 'sh\nell'], ['agent', '../shell'], ['agent', 'shell;id'], ['agent', '-x'], ['agent', ''], ['model', 'a\u0001b'], ['model', 'a\nb'], ['branch', 'a\nb'], ['branch', 'a\u0000b'],
-		['repoUrl', 'https://example.invalid/\nx'], ['repoUrl', 'https://example.invalid/\u0000'], ['dir', '/tmp/\u0000x'], ['dir', '/tmp/a\nb'], ['sessionId', 's1\n'], ['sessionId', '../s1'], ['taskId', '1\n2'], ['taskId', '../1'], ['taskId', '-1'], ['router', 'a\nb']]) {
+	for (const [field, value] of [
+		['agent', 'sh\nell'],
+		['agent', '../shell'],
+		['agent', 'shell;id'],
+		['agent', '-x'],
+		['agent', ''],
+		['model', 'a\u0001b'],
+		['model', 'a\nb'],
+		['branch', 'a\nb'],
+		['branch', 'a\u0000b'],
+		['repoUrl', 'https://example.invalid/\nx'],
+		['repoUrl', 'https://example.invalid/\u0000'],
+		['dir', '/tmp/\u0000x'],
+		['dir', '/tmp/a\nb'],
+		['sessionId', 's1\n'],
+		['sessionId', '../s1'],
+		['taskId', '1\n2'],
+		['taskId', '../1'],
+		['taskId', '-1'],
+		['router', 'a\nb'],
+	]) {
 		test(`${field} with control characters or a wrong grammar is refused: ${JSON.stringify(value)}`, async (t) => {
 			const body = dispatchBody('exit 0', { [field]: value });
 			t.after(() => kill(body.dispatchId));
@@ -786,7 +1024,15 @@ describe('bad input', () => {
 		});
 	}
 
-	for (const env of [{ '': 'x' }, { 'A=B': 'x' }, { 'A B': 'x' }, { 'A\n': 'x' }, { A: 'x\u0000y' }, { '-x': 'y' }, { '1A': 'x' }]) {
+	for (const env of [
+		{ '': 'x' },
+		{ 'A=B': 'x' },
+		{ 'A B': 'x' },
+		{ 'A\n': 'x' },
+		{ A: 'x\u0000y' },
+		{ '-x': 'y' },
+		{ '1A': 'x' },
+	]) {
 		test(`env with a name or value that cannot be a variable is refused: ${JSON.stringify(env)}`, async (t) => {
 			const body = dispatchBody('exit 0', { env });
 			t.after(() => kill(body.dispatchId));
@@ -795,12 +1041,18 @@ describe('bad input', () => {
 	}
 
 	test('env cannot replace what the host itself says in the box', async (t) => {
-		const env = { PATH: '/tmp/evil', HOME: '/tmp', CHOMP_API: 'http://evil.invalid', TASK_ID: '666', LD_PRELOAD: '/tmp/x.so', CHOMP_TOKEN_FILE: '/tmp/x' };
+		const env = {
+			PATH: '/tmp/evil',
+			HOME: '/tmp',
+			CHOMP_API: 'http://evil.invalid',
+			TASK_ID: '666',
+			LD_PRELOAD: '/tmp/x.so',
+			CHOMP_TOKEN_FILE: '/tmp/x',
+		};
 		const body = dispatchBody('printf "%s|" "$PATH" "$CHOMP_API" "$TASK_ID" "$LD_PRELOAD" | put env-kept', { env });
 		t.after(() => kill(body.dispatchId));
 		const said = await dispatch(body);
-		if (said.status !== 200)
-			return void assertError(said, 400);
+		if (said.status !== 200) return void assertError(said, 400);
 		await ended(said.json().sandboxId);
 		const kept = (await box.put('env-kept')).toString();
 		assert.doesNotMatch(kept, /evil|666|x\.so/);
@@ -818,13 +1070,32 @@ describe('bad input', () => {
 	});
 
 	test('an unknown route is 404', async () => {
-		for (const route of ['/', '/nope', '/dispatch/x', '/status', '/status/', '/kill/', '/logs', '/healthz', '/../etc/passwd', '/status/a/b'])
+		for (const route of [
+			'/',
+			'/nope',
+			'/dispatch/x',
+			'/status',
+			'/status/',
+			'/kill/',
+			'/logs',
+			'/healthz',
+			'/../etc/passwd',
+			'/status/a/b',
+		])
 			assertError(await call('GET', route), [404, 400, 405], route);
 		assertError(await call('GET', '/nope'), 404);
 		assertError(await call('POST', '/nope', { body: {} }), 404);
 	});
 
-	for (const [method, route, allow] of [['GET', '/dispatch', 'POST'], ['PUT', '/dispatch', 'POST'], ['DELETE', `/kill/${unknownId()}`, 'POST'], ['GET', `/kill/${unknownId()}`, 'POST'], ['POST', `/status/${unknownId()}`, 'GET'], ['POST', `/logs/${unknownId()}`, 'GET'], ['POST', '/health', 'GET']]) {
+	for (const [method, route, allow] of [
+		['GET', '/dispatch', 'POST'],
+		['PUT', '/dispatch', 'POST'],
+		['DELETE', `/kill/${unknownId()}`, 'POST'],
+		['GET', `/kill/${unknownId()}`, 'POST'],
+		['POST', `/status/${unknownId()}`, 'GET'],
+		['POST', `/logs/${unknownId()}`, 'GET'],
+		['POST', '/health', 'GET'],
+	]) {
 		test(`${method} ${route.replace(/[0-9a-f]{32}/, '{id}')} is 405 and allows ${allow}`, async () => {
 			const said = await call(method, route, { body: method === 'GET' ? undefined : {} });
 			assertError(said, 405);
@@ -834,9 +1105,16 @@ describe('bad input', () => {
 
 	test('ids that climb or break a path are refused by status, kill and logs, and name no file', async () => {
 		for (const id of ['..%2f..%2fetc', '%2e%2e', 'a%00b', '..', 'x'.repeat(5000), '%0a', '%ff']) {
-			for (const [method, route] of [['GET', 'status'], ['POST', 'kill'], ['GET', 'logs']]) {
+			for (const [method, route] of [
+				['GET', 'status'],
+				['POST', 'kill'],
+				['GET', 'logs'],
+			]) {
 				const said = await call(method, `/${route}/${id}`);
-				assert.ok(said.status >= 400 && said.status < 500, `${method} /${route}/${id.slice(0, 20)}: ${said.status} ${said.text.slice(0, 100)}`);
+				assert.ok(
+					said.status >= 400 && said.status < 500,
+					`${method} /${route}/${id.slice(0, 20)}: ${said.status} ${said.text.slice(0, 100)}`,
+				);
 			}
 		}
 	});
@@ -851,14 +1129,24 @@ describe('the HTTP of a local host', { skip: onlyLocal }, () => {
 	const auth = () => (host.secret ? `Authorization: Bearer ${host.secret}\r\n` : '');
 
 	test('a body whose announced length is over 2 MiB is refused before it is sent', async () => {
-		const said = await raw(host.url, `POST /dispatch HTTP/1.1\r\nHost: x\r\n${auth()}Content-Type: application/json\r\nContent-Length: ${3 * MIB}\r\n\r\n{`, { idleMs: 10_000 });
+		const said = await raw(
+			host.url,
+			`POST /dispatch HTTP/1.1\r\nHost: x\r\n${auth()}Content-Type: application/json\r\nContent-Length: ${3 * MIB}\r\n\r\n{`,
+			{ idleMs: 10_000 },
+		);
 		assert.match(said, /^HTTP\/1\.[01] 413 /);
 	});
 
 	for (const [what, head] of Object.entries({
-		'no HTTP': 'hello there\r\n\r\n', 'a negative length': 'POST /dispatch HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n', 'a length that is no number': 'POST /dispatch HTTP/1.1\r\nHost: x\r\nContent-Length: 0x10\r\n\r\n',
-		'two lengths': 'POST /dispatch HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nContent-Length: 5\r\n\r\n{}', 'a length and chunks': 'POST /dispatch HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n',
-		'a header of 100 KiB': `GET /health HTTP/1.1\r\nHost: x\r\nX: ${'y'.repeat(100 * 1024)}\r\n\r\n`, 'a NUL in the path': 'GET /health\0 HTTP/1.1\r\nHost: x\r\n\r\n', 'a header without a colon': 'GET /health HTTP/1.1\r\nHost x\r\n\r\n',
+		'no HTTP': 'hello there\r\n\r\n',
+		'a negative length': 'POST /dispatch HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n',
+		'a length that is no number': 'POST /dispatch HTTP/1.1\r\nHost: x\r\nContent-Length: 0x10\r\n\r\n',
+		'two lengths': 'POST /dispatch HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nContent-Length: 5\r\n\r\n{}',
+		'a length and chunks':
+			'POST /dispatch HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n',
+		'a header of 100 KiB': `GET /health HTTP/1.1\r\nHost: x\r\nX: ${'y'.repeat(100 * 1024)}\r\n\r\n`,
+		'a NUL in the path': 'GET /health\0 HTTP/1.1\r\nHost: x\r\n\r\n',
+		'a header without a colon': 'GET /health HTTP/1.1\r\nHost x\r\n\r\n',
 	})) {
 		test(`a request with ${what} is refused, and the host lives on`, async () => {
 			const said = await raw(host.url, head, { idleMs: 10_000 });
@@ -898,40 +1186,54 @@ describe('the HTTP of a local host', { skip: onlyLocal }, () => {
 		t.after(() => s.destroy());
 		const parts = [];
 		s.on('data', (p) => parts.push(p));
-		s.write(`POST /dispatch HTTP/1.1\r\nHost: x\r\n${auth()}Content-Type: application/json\r\nContent-Length: ${Buffer.byteLength(body)}\r\nExpect: 100-continue\r\nConnection: close\r\n\r\n`);
+		s.write(
+			`POST /dispatch HTTP/1.1\r\nHost: x\r\n${auth()}Content-Type: application/json\r\nContent-Length: ${Buffer.byteLength(body)}\r\nExpect: 100-continue\r\nConnection: close\r\n\r\n`,
+		);
 		// curl waits a second for the 100 and then sends anyway
-		await waitFor('100 Continue', () => Buffer.concat(parts).toString().includes('100 '), { deadlineMs: 1000 }).catch(() => {});
+		await waitFor('100 Continue', () => Buffer.concat(parts).toString().includes('100 '), {
+			deadlineMs: 1000,
+		}).catch(() => {});
 		s.write(body);
-		await waitFor('the answer', () => /HTTP\/1\.1 200 [^]*sandboxId/.test(Buffer.concat(parts).toString()), { context: () => Buffer.concat(parts).toString() });
+		await waitFor('the answer', () => /HTTP\/1\.1 200 [^]*sandboxId/.test(Buffer.concat(parts).toString()), {
+			context: () => Buffer.concat(parts).toString(),
+		});
 	});
 
 	test('a hundred requests at once are all answered', async () => {
-		const said = await Promise.all(Array.from({ length: 100 }, (_, i) => call('GET', i % 2 ? '/health' : `/status/${unknownId()}`)));
-		assert.deepEqual(said.map((s) => s.status).filter((s) => s !== 200), []);
+		const said = await Promise.all(
+			Array.from({ length: 100 }, (_, i) => call('GET', i % 2 ? '/health' : `/status/${unknownId()}`)),
+		);
+		assert.deepEqual(
+			said.map((s) => s.status).filter((s) => s !== 200),
+			[],
+		);
 	});
 });
 
-describe('capacity', { skip: !(process.env.CHOMP_HOST_CAPACITY || !process.env.CHOMP_HOST_URL) && 'CHOMP_HOST_CAPACITY is not given' }, () => {
-	test('a full host says so with Retry-After, and takes the same dispatch when there is room again', async (t) => {
-		const boxes = [];
-		for (let i = (await call('GET', '/health')).json().active; i < host.capacity; i++)
-			boxes.push(await start(t, 'echo up; wait_for never'));
-		for (const b of boxes)
-			await running(b.sandboxId);
-		const body = dispatchBody('put room-again <<<x');
-		t.after(() => kill(body.dispatchId));
-		const full = await dispatch(body);
-		assertError(full, [429, 503]);
-		assert.match(full.headers['retry-after'], /^\d+$/);
-		assert.equal(box.puts('room-again').length, 0);
-		const same = await dispatch(boxes[0].body);
-		assert.equal(same.status, 200, 'one that has its box is answered also when it is full');
-		await kill(boxes[0].sandboxId);
-		const said = await waitFor('there is room', async () => {
-			const s = await dispatch(body);
-			return s.status === 200 && s.json();
+describe(
+	'capacity',
+	{ skip: !(process.env.CHOMP_HOST_CAPACITY || !process.env.CHOMP_HOST_URL) && 'CHOMP_HOST_CAPACITY is not given' },
+	() => {
+		test('a full host says so with Retry-After, and takes the same dispatch when there is room again', async (t) => {
+			const boxes = [];
+			for (let i = (await call('GET', '/health')).json().active; i < host.capacity; i++)
+				boxes.push(await start(t, 'echo up; wait_for never'));
+			for (const b of boxes) await running(b.sandboxId);
+			const body = dispatchBody('put room-again <<<x');
+			t.after(() => kill(body.dispatchId));
+			const full = await dispatch(body);
+			assertError(full, [429, 503]);
+			assert.match(full.headers['retry-after'], /^\d+$/);
+			assert.equal(box.puts('room-again').length, 0);
+			const same = await dispatch(boxes[0].body);
+			assert.equal(same.status, 200, 'one that has its box is answered also when it is full');
+			await kill(boxes[0].sandboxId);
+			const said = await waitFor('there is room', async () => {
+				const s = await dispatch(body);
+				return s.status === 200 && s.json();
+			});
+			assert.equal((await ended(said.sandboxId)).exitCode, 0);
+			await box.put('room-again');
 		});
-		assert.equal((await ended(said.sandboxId)).exitCode, 0);
-		await box.put('room-again');
-	});
-});
+	},
+);

@@ -21,7 +21,11 @@ export const kind = process.env.CHOMP_HOST_KIND || 'local';
 export const onlyLocal = kind === 'local' ? false : 'only a local host promises this';
 export const onlyCloud = kind === 'cloudflare' ? false : 'only the Cloudflare host promises this';
 
-export const host = { url: process.env.CHOMP_HOST_URL, secret: undefined, capacity: Number(process.env.CHOMP_HOST_CAPACITY || 0) };
+export const host = {
+	url: process.env.CHOMP_HOST_URL,
+	secret: undefined,
+	capacity: Number(process.env.CHOMP_HOST_CAPACITY || 0),
+};
 export let box; // the callback server: the other end of a box
 
 let own;
@@ -37,7 +41,9 @@ export async function open() {
 	}
 	const [, listenHost, listenPort] = /^(.*):(\d+)$/.exec(process.env.CHOMP_HOST_CALLBACK_LISTEN || '') || [];
 	box = await startCallbackServer({
-		host: listenHost || '127.0.0.1', port: Number(listenPort || 0), socketPath: callbackSocket,
+		host: listenHost || '127.0.0.1',
+		port: Number(listenPort || 0),
+		socketPath: callbackSocket,
 		publicUrl: process.env.CHOMP_HOST_CALLBACK_URL,
 	});
 }
@@ -54,16 +60,31 @@ export const newDispatchId = () => randomBytes(16).toString('hex');
 export function call(method, path, { body, headers = {}, authorization, timeoutMs } = {}) {
 	const given = authorization === undefined ? host.secret && `Bearer ${host.secret}` : authorization;
 	return request(host.url, {
-		method, path, timeoutMs, body: body === undefined || typeof body === 'string' || Buffer.isBuffer(body) ? body : JSON.stringify(body),
-		headers: { ...(given ? { Authorization: given } : {}), ...(body === undefined ? {} : { 'Content-Type': 'application/json' }), ...headers },
+		method,
+		path,
+		timeoutMs,
+		body: body === undefined || typeof body === 'string' || Buffer.isBuffer(body) ? body : JSON.stringify(body),
+		headers: {
+			...(given ? { Authorization: given } : {}),
+			...(body === undefined ? {} : { 'Content-Type': 'application/json' }),
+			...headers,
+		},
 	});
 }
 
 // A dispatch that is right in every field; tests break one at a time.
 export function dispatchBody(script = 'exit 0', more = {}) {
 	return {
-		dispatchId: newDispatchId(), taskId: '7', sessionId: 's1', prompt: prelude + script, history: [], agent: 'shell', model: 'bash',
-		callback: { url: box.url, token: `token-${randomBytes(24).toString('base64url')}` }, timeoutSeconds: 600, ...more,
+		dispatchId: newDispatchId(),
+		taskId: '7',
+		sessionId: 's1',
+		prompt: prelude + script,
+		history: [],
+		agent: 'shell',
+		model: 'bash',
+		callback: { url: box.url, token: `token-${randomBytes(24).toString('base64url')}` },
+		timeoutSeconds: 600,
+		...more,
 	};
 }
 
@@ -72,8 +93,7 @@ export const kill = (id) => call('POST', `/kill/${id}`);
 
 export async function status(id) {
 	const said = await call('GET', `/status/${id}`);
-	if (said.status !== 200)
-		throw new Error(`status ${said.status}: ${said.text}`);
+	if (said.status !== 200) throw new Error(`status ${said.status}: ${said.text}`);
 	return said.json();
 }
 
@@ -82,36 +102,56 @@ export async function start(t, script, more = {}) {
 	const body = dispatchBody(script, more);
 	t.after(() => kill(body.dispatchId));
 	const said = await dispatch(body);
-	if (said.status !== 200)
-		throw new Error(`dispatch answered ${said.status}: ${said.text}\n${hostLog()}`);
+	if (said.status !== 200) throw new Error(`dispatch answered ${said.status}: ${said.text}\n${hostLog()}`);
 	return { ...said.json(), body };
 }
 
-export const running = (id) => waitFor('the agent runs', async () => (await status(id)).running === true, { context: () => tail(id) });
+export const running = (id) =>
+	waitFor('the agent runs', async () => (await status(id)).running === true, { context: () => tail(id) });
 
-export const ended = (id) => waitFor('the agent has ended with an exit code', async () => {
-	const s = await status(id);
-	return s.running === false && Number.isInteger(s.exitCode) && s;
-}, { context: () => tail(id) });
+export const ended = (id) =>
+	waitFor(
+		'the agent has ended with an exit code',
+		async () => {
+			const s = await status(id);
+			return s.running === false && Number.isInteger(s.exitCode) && s;
+		},
+		{ context: () => tail(id) },
+	);
 
-export const gone = (id) => waitFor('the box is gone', async () => {
-	const s = await status(id);
-	return s.alive === false && s.running === false && s;
-}, { context: () => tail(id) });
+export const gone = (id) =>
+	waitFor(
+		'the box is gone',
+		async () => {
+			const s = await status(id);
+			return s.alive === false && s.running === false && s;
+		},
+		{ context: () => tail(id) },
+	);
 
 export async function logs(id, offset) {
 	const said = await call('GET', `/logs/${id}${offset === undefined ? '' : `?offset=${offset}`}`);
 	return {
-		status: said.status, type: said.headers['content-type'], body: said.body, text: said.body.toString('utf8').replaceAll('\r\n', '\n'),
-		start: Number(said.headers['x-log-start']), end: Number(said.headers['x-log-end']), raw: said,
+		status: said.status,
+		type: said.headers['content-type'],
+		body: said.body,
+		text: said.body.toString('utf8').replaceAll('\r\n', '\n'),
+		start: Number(said.headers['x-log-start']),
+		end: Number(said.headers['x-log-end']),
+		raw: said,
 	};
 }
 
 // Waits until the terminal showed `text` (or matches the RegExp), and returns everything shown so far.
-export const shown = (id, text) => waitFor(`the terminal shows ${text}`, async () => {
-	const l = await logs(id);
-	return (text instanceof RegExp ? text.test(l.text) : l.text.includes(text)) && l.text;
-}, { context: () => tail(id) });
+export const shown = (id, text) =>
+	waitFor(
+		`the terminal shows ${text}`,
+		async () => {
+			const l = await logs(id);
+			return (text instanceof RegExp ? text.test(l.text) : l.text.includes(text)) && l.text;
+		},
+		{ context: () => tail(id) },
+	);
 
 async function tail(id) {
 	const l = await logs(id).catch((e) => ({ text: e.message }));

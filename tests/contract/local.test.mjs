@@ -13,7 +13,8 @@ import { startLocalHost } from '../lib/local-host.mjs';
 import { all, belongingTo, kill as killPid } from '../lib/processes.mjs';
 import { waitFor, waitForSilence } from '../lib/wait.mjs';
 
-const foreign = process.env.CHOMP_HOST_URL && (process.env.CHOMP_HOST_KIND || 'local') !== 'local' && 'another host is under test';
+const foreign =
+	process.env.CHOMP_HOST_URL && (process.env.CHOMP_HOST_KIND || 'local') !== 'local' && 'another host is under test';
 
 async function stage(t, options) {
 	const box = await startCallbackServer();
@@ -22,13 +23,27 @@ async function stage(t, options) {
 		await host.stop();
 		await box.close();
 	});
-	const call = (method, route, body) => request(host.url, {
-		method, path: route, body: body && JSON.stringify(body),
-		headers: { Authorization: `Bearer ${host.secret}`, ...(body ? { 'Content-Type': 'application/json' } : {}) },
-	});
+	const call = (method, route, body) =>
+		request(host.url, {
+			method,
+			path: route,
+			body: body && JSON.stringify(body),
+			headers: {
+				Authorization: `Bearer ${host.secret}`,
+				...(body ? { 'Content-Type': 'application/json' } : {}),
+			},
+		});
 	const body = (script, more) => ({
-		dispatchId: randomBytes(16).toString('hex'), taskId: '1', sessionId: 's1', prompt: prelude + script, history: [], agent: 'shell', model: 'bash',
-		callback: { url: box.url, token: randomBytes(24).toString('base64url') }, timeoutSeconds: 600, ...more,
+		dispatchId: randomBytes(16).toString('hex'),
+		taskId: '1',
+		sessionId: 's1',
+		prompt: prelude + script,
+		history: [],
+		agent: 'shell',
+		model: 'bash',
+		callback: { url: box.url, token: randomBytes(24).toString('base64url') },
+		timeoutSeconds: 600,
+		...more,
 	});
 	const start = async (script, more) => {
 		const b = body(script, more);
@@ -37,10 +52,15 @@ async function stage(t, options) {
 		return { ...said.json(), body: b };
 	};
 	const status = async (id) => (await call('GET', `/status/${id}`)).json();
-	const ended = (id) => waitFor('the agent has ended', async () => {
-		const s = await status(id);
-		return s.running === false && Number.isInteger(s.exitCode) && s;
-	}, { context: host.log });
+	const ended = (id) =>
+		waitFor(
+			'the agent has ended',
+			async () => {
+				const s = await status(id);
+				return s.running === false && Number.isInteger(s.exitCode) && s;
+			},
+			{ context: host.log },
+		);
 	return { box, host, call, body, start, status, ended };
 }
 
@@ -108,8 +128,13 @@ describe('the local host', { skip: foreign }, () => {
 
 	test('a kill ends an agent that floods its terminal', async (t) => {
 		const { start, call, status } = await stage(t);
-		const s = await start('trap "" TERM HUP; while :; do echo "flood flood flood flood flood flood flood flood"; done');
-		await waitFor('it floods', async () => (await call('GET', `/logs/${s.sandboxId}?offset=100000`)).body.length > 0);
+		const s = await start(
+			'trap "" TERM HUP; while :; do echo "flood flood flood flood flood flood flood flood"; done',
+		);
+		await waitFor(
+			'it floods',
+			async () => (await call('GET', `/logs/${s.sandboxId}?offset=100000`)).body.length > 0,
+		);
 		assert.equal((await call('POST', `/kill/${s.sandboxId}`)).json().status, 'destroyed');
 		await waitFor('it is gone', async () => (await status(s.sandboxId)).alive === false);
 	});
@@ -121,10 +146,14 @@ describe('the local host', { skip: foreign }, () => {
 		const shim = belongingTo(host.dir).find((p) => p.comm === 'chomp-shim');
 		assert.ok(shim, 'there is a shim');
 		killPid(shim.pid);
-		await waitFor('the box is told dead', async () => {
-			const st = await status(s.sandboxId);
-			return st.alive === false && !st.running;
-		}, { context: host.log });
+		await waitFor(
+			'the box is told dead',
+			async () => {
+				const st = await status(s.sandboxId);
+				return st.alive === false && !st.running;
+			},
+			{ context: host.log },
+		);
 		await waitForSilence('its heart stops', () => box.puts('shim-heart').length);
 	});
 
@@ -136,13 +165,19 @@ describe('the local host', { skip: foreign }, () => {
 		await box.put('drain-b');
 		assert.equal(await host.end('SIGUSR1'), 0);
 		await waitForSilence('both hearts stop', () => box.requests.length);
-		assert.deepEqual(belongingTo(host.dir).map((p) => p.cmdline), []);
+		assert.deepEqual(
+			belongingTo(host.dir).map((p) => p.cmdline),
+			[],
+		);
 	});
 
 	test('a second host on the same directory gives up with a reason and disturbs nothing', async (t) => {
 		const { host, start, ended } = await stage(t);
 		const s = await start('echo fine');
-		const second = spawn(host.argv && path.join(host.opt, 'chomp-sandbox'), host.argv, { stdio: ['ignore', 'ignore', 'pipe'], ...(process.getuid() === 0 ? { uid: 65534, gid: 65534 } : {}) });
+		const second = spawn(host.argv && path.join(host.opt, 'chomp-sandbox'), host.argv, {
+			stdio: ['ignore', 'ignore', 'pipe'],
+			...(process.getuid() === 0 ? { uid: 65534, gid: 65534 } : {}),
+		});
 		t.after(() => second.kill('SIGKILL'));
 		let said = '';
 		second.stderr.on('data', (d) => (said += d));
@@ -167,7 +202,10 @@ describe('the local host', { skip: foreign }, () => {
 	});
 
 	test('an address that is not loopback is refused when there is no secret', async () => {
-		await assert.rejects(startLocalHost({ listen: 'tcp', withSecret: false, args: ['--listen', '0.0.0.0:28999'] }), /ended with|secret|loopback/);
+		await assert.rejects(
+			startLocalHost({ listen: 'tcp', withSecret: false, args: ['--listen', '0.0.0.0:28999'] }),
+			/ended with|secret|loopback/,
+		);
 	});
 
 	test('on loopback it may run without a secret', async (t) => {
@@ -179,7 +217,9 @@ describe('the local host', { skip: foreign }, () => {
 	test('no secret, token or key is in its log or in what it keeps on disk readable by others', async (t) => {
 		const { host, start, ended } = await stage(t);
 		const key = `key-${randomBytes(16).toString('hex')}`;
-		const s = await start('printenv CUSTOM_API_KEY; cat "$CHOMP_TOKEN_FILE"; chomp done', { env: { CUSTOM_API_KEY: key } });
+		const s = await start('printenv CUSTOM_API_KEY; cat "$CHOMP_TOKEN_FILE"; chomp done', {
+			env: { CUSTOM_API_KEY: key },
+		});
 		await ended(s.sandboxId);
 		assert.ok(!host.log().includes(host.secret));
 		assert.ok(!host.log().includes(s.body.callback.token));

@@ -22,36 +22,56 @@ before(async () => {
 	assert.equal(said.code, 0, `pi is installed:\n${said.text}`);
 	model = await startModelServer({ key: KEY });
 	dir = tempDir('chomp-agent');
-	for (const [route, body] of [['/api/config/settings', { custom_base_url: `${model.url}/v1`, custom_api: 'openai' }], ['/api/config/keys', { key: 'CUSTOM_API_KEY', value: KEY }]]) {
+	for (const [route, body] of [
+		['/api/config/settings', { custom_base_url: `${model.url}/v1`, custom_api: 'openai' }],
+		['/api/config/keys', { key: 'CUSTOM_API_KEY', value: KEY }],
+	]) {
 		const set = await chomp.api.post(route, body);
 		assert.equal(set.status, 200, `${route}: ${set.text}`);
 	}
 });
 after(async () => {
 	await model?.close();
-	if (dir)
-		fs.rmSync(dir, { recursive: true, force: true });
+	if (dir) fs.rmSync(dir, { recursive: true, force: true });
 });
 
 const usage = (input, output, cache_read = 0) => ({ input, output, cache_read });
 
 describe('pi', () => {
-	test('edits a clone of the directory; the patch applies to a clean clone, the tokens are the server\'s, the original is untouched', async () => {
+	test("edits a clone of the directory; the patch applies to a clean clone, the tokens are the server's, the original is untouched", async () => {
 		const repo = makeRepo(path.join(dir, 'project'), { 'README.md': 'old line\n', 'src/keep.txt': 'keep\n' });
 		const before = treeHash(repo);
-		model.setScript({ turns: [
-			{ text: 'I look around.', do: [{ run: 'ls && cat README.md' }], usage: usage(1100, 60, 300) },
-			{ text: 'I write.', do: [{ write: { path: 'README.md', content: 'new line\nsecond "line" é\n' } }, { write: { path: 'src/new file.txt', content: 'born here\n' } }], usage: usage(1500, 120, 1400) },
-			{ text: 'Both files are written.', usage: usage(200, 30, 2900) },
-		] });
-		const task = await chomp.create({ prompt: 'Change the README.\nAnd say "hello" to $(nobody).', agent: 'pi', model: 'mock-model', router: 'custom', dir: repo });
+		model.setScript({
+			turns: [
+				{ text: 'I look around.', do: [{ run: 'ls && cat README.md' }], usage: usage(1100, 60, 300) },
+				{
+					text: 'I write.',
+					do: [
+						{ write: { path: 'README.md', content: 'new line\nsecond "line" é\n' } },
+						{ write: { path: 'src/new file.txt', content: 'born here\n' } },
+					],
+					usage: usage(1500, 120, 1400),
+				},
+				{ text: 'Both files are written.', usage: usage(200, 30, 2900) },
+			],
+		});
+		const task = await chomp.create({
+			prompt: 'Change the README.\nAnd say "hello" to $(nobody).',
+			agent: 'pi',
+			model: 'mock-model',
+			router: 'custom',
+			dir: repo,
+		});
 		await chomp.run(task.id);
 		const done = await chomp.until(task.id, 'done', { deadlineMs: 180_000 });
 
 		const asked = model.requests.filter((r) => r.api);
 		assert.equal(asked.length, 3);
 		assert.ok(asked.every((r) => r.key === KEY));
-		assert.ok(asked[0].prompt.includes('Change the README.\nAnd say "hello" to $(nobody).'), asked[0].prompt.slice(0, 300));
+		assert.ok(
+			asked[0].prompt.includes('Change the README.\nAnd say "hello" to $(nobody).'),
+			asked[0].prompt.slice(0, 300),
+		);
 
 		const totals = model.ledger.totals();
 		assert.ok(totals.total > 0);
@@ -61,7 +81,10 @@ describe('pi', () => {
 		assert.equal(done.usage.output, totals.output);
 		assert.equal(done.usage.cache_read, totals.cache_read);
 
-		assert.ok(done.artifacts.some((a) => (a.name ?? a) === 'changes.patch'), JSON.stringify(done.artifacts));
+		assert.ok(
+			done.artifacts.some((a) => (a.name ?? a) === 'changes.patch'),
+			JSON.stringify(done.artifacts),
+		);
 		const patch = await chomp.api.get(`/api/tasks/${task.id}/artifacts/changes.patch`);
 		assert.equal(patch.status, 200);
 		const clean = path.join(dir, 'clean');
@@ -76,8 +99,13 @@ describe('pi', () => {
 		assert.match(await chomp.output(task.id), /Both files are written/);
 	});
 
-	test('with a wrong key fails with the server\'s reason, although pi itself exits 0', async () => {
-		model.setScript({ turns: [{ fault: { status: 401, message: 'this key is wrong' } }, { fault: { status: 401, message: 'this key is wrong' } }] });
+	test("with a wrong key fails with the server's reason, although pi itself exits 0", async () => {
+		model.setScript({
+			turns: [
+				{ fault: { status: 401, message: 'this key is wrong' } },
+				{ fault: { status: 401, message: 'this key is wrong' } },
+			],
+		});
 		const task = await chomp.create({ prompt: 'anything', agent: 'pi', model: 'mock-model', router: 'custom' });
 		await chomp.run(task.id);
 		const failed = await chomp.until(task.id, 'failed', { deadlineMs: 180_000 });
@@ -87,7 +115,9 @@ describe('pi', () => {
 
 	test('against an overloaded server tries again and gets through', async () => {
 		const before = model.ledger.totals().total;
-		model.setScript({ turns: [{ fault: { status: 429, retryAfter: 1 } }, { text: 'Through.', usage: usage(50, 5) }] });
+		model.setScript({
+			turns: [{ fault: { status: 429, retryAfter: 1 } }, { text: 'Through.', usage: usage(50, 5) }],
+		});
 		const task = await chomp.create({ prompt: 'patience', agent: 'pi', model: 'mock-model', router: 'custom' });
 		await chomp.run(task.id);
 		const done = await chomp.until(task.id, 'done', { deadlineMs: 180_000 });
@@ -97,8 +127,7 @@ describe('pi', () => {
 	test('whose key is nowhere in what the task shows', async () => {
 		const state = await chomp.state();
 		assert.ok(!state.includes(KEY));
-		for (const t of JSON.parse(state).tasks)
-			assert.ok(!(await chomp.output(String(t.id))).includes(KEY));
+		for (const t of JSON.parse(state).tasks) assert.ok(!(await chomp.output(String(t.id))).includes(KEY));
 	});
 });
 

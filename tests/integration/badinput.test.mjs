@@ -19,10 +19,8 @@ async function refused(send, status, code, words) {
 	assert.equal(said.status, status, `${said.status} ${said.text.slice(0, 300)}`);
 	assert.match(said.headers['content-type'], /^application\/json/);
 	const { error } = said.json();
-	if (code)
-		assert.ok([code].flat().includes(error.code), `code ${error.code}: ${error.message}`);
-	if (words)
-		assert.match(error.message, words);
+	if (code) assert.ok([code].flat().includes(error.code), `code ${error.code}: ${error.message}`);
+	if (words) assert.match(error.message, words);
 	assert.ok(error.message.length > 5);
 	assert.equal(await chomp.state(), before, 'the state is unchanged');
 	return said;
@@ -31,26 +29,55 @@ async function refused(send, status, code, words) {
 const create = (body, options) => () => chomp.api.post('/api/tasks', body, options);
 
 describe('bad input', () => {
-	for (const [what, body] of Object.entries({ 'an empty prompt': { prompt: '' }, 'a prompt of white space': { prompt: ' \n\t\u00a0'.slice(0, 3) }, 'no prompt': {}, 'a prompt that is a number': { prompt: 7 }, 'a prompt that is null': { prompt: null }, 'a prompt with a NUL': { prompt: 'a\u0000b' }, 'a prompt over 256 KiB': { prompt: 'x'.repeat(256 * 1024 + 1) } })) {
+	for (const [what, body] of Object.entries({
+		'an empty prompt': { prompt: '' },
+		'a prompt of white space': { prompt: ' \n\t\u00a0'.slice(0, 3) },
+		'no prompt': {},
+		'a prompt that is a number': { prompt: 7 },
+		'a prompt that is null': { prompt: null },
+		'a prompt with a NUL': { prompt: 'a\u0000b' },
+		'a prompt over 256 KiB': { prompt: 'x'.repeat(256 * 1024 + 1) },
+	})) {
 		test(`create with ${what} is 400`, async () => {
 			await refused(create(body), 400, 'bad_field', /prompt/);
 		});
 	}
 
-	for (const [what, text] of Object.entries({ 'a torn object': '{"prompt":"x"', 'text behind': '{"prompt":"x"} y', 'single quotes': "{'prompt':'x'}", 'a comment': '{"prompt":"x"/**/}', 'NaN': '{"prompt":"x","priority":NaN}', 'a raw control character': '{"prompt":"a\u0001b"}', 'a key twice': '{"prompt":"x","prompt":"y"}', 'an array': '[]', 'nothing': '', 'no UTF-8': Buffer.from([0x7b, 0x22, 0x70, 0x22, 0x3a, 0x22, 0xff, 0x22, 0x7d]) })) {
+	for (const [what, text] of Object.entries({
+		'a torn object': '{"prompt":"x"',
+		'text behind': '{"prompt":"x"} y',
+		'single quotes': "{'prompt':'x'}",
+		'a comment': '{"prompt":"x"/**/}',
+		NaN: '{"prompt":"x","priority":NaN}',
+		'a raw control character': '{"prompt":"a\u0001b"}',
+		'a key twice': '{"prompt":"x","prompt":"y"}',
+		'an array': '[]',
+		nothing: '',
+		'no UTF-8': Buffer.from([0x7b, 0x22, 0x70, 0x22, 0x3a, 0x22, 0xff, 0x22, 0x7d]),
+	})) {
 		test(`create with broken JSON, ${what}, is 400 and says JSON`, async () => {
 			await refused(create(text), 400, 'bad_json', /JSON/);
 		});
 	}
 
 	test('create with numbers that are none is 400 and names the field', async () => {
-		for (const body of [{ priority: 'high' }, { priority: 1.5 }, { token_budget: -1 }, { token_budget: 2 ** 53 + 2 }, { token_budget: {} }])
+		for (const body of [
+			{ priority: 'high' },
+			{ priority: 1.5 },
+			{ token_budget: -1 },
+			{ token_budget: 2 ** 53 + 2 },
+			{ token_budget: {} },
+		])
 			await refused(create({ prompt: 'x', ...body }), 400, 'bad_field', new RegExp(Object.keys(body)[0]));
 	});
 
 	test('a body of 2 MiB is 413', async () => {
 		await refused(create(JSON.stringify({ prompt: 'x'.repeat(2 * MIB) })), 413, 'too_large');
-		await refused(() => chomp.api.post('/api/tasks/run', JSON.stringify({ id, junk: 'x'.repeat(2 * MIB) })), 413, 'too_large');
+		await refused(
+			() => chomp.api.post('/api/tasks/run', JSON.stringify({ id, junk: 'x'.repeat(2 * MIB) })),
+			413,
+			'too_large',
+		);
 	});
 
 	test('a body of another media type is 415', async () => {
@@ -60,7 +87,12 @@ describe('bad input', () => {
 
 	test('an unknown agent is refused at create and at run, and is named', async () => {
 		await refused(create({ prompt: 'x', agent: 'nobody-knows-me' }), 400, 'unknown_agent', /nobody-knows-me/);
-		await refused(() => chomp.api.post('/api/tasks/run', { id, agent: 'nobody-knows-me' }), 400, 'unknown_agent', /nobody-knows-me/);
+		await refused(
+			() => chomp.api.post('/api/tasks/run', { id, agent: 'nobody-knows-me' }),
+			400,
+			'unknown_agent',
+			/nobody-knows-me/,
+		);
 	});
 
 	test('an agent of a wrong grammar is refused', async () => {
@@ -72,19 +104,44 @@ describe('bad input', () => {
 		for (const verb of ['run', 'done', 'fail', 'update', 'handoff', 'cancel', 'retry', 'delete']) {
 			const more = { reason: 'x', summary: 'x', tokens: 1 };
 			await refused(() => chomp.api.post(`/api/tasks/${verb}`, { id: '999999', ...more }), 404, 'not_found');
-			await refused(() => chomp.api.post(`/api/tasks/${verb}`, { id: '9'.repeat(60), ...more }), 404, 'not_found');
+			await refused(
+				() => chomp.api.post(`/api/tasks/${verb}`, { id: '9'.repeat(60), ...more }),
+				404,
+				'not_found',
+			);
 			for (const bad of ['abc', '-1', '1.0', '0x1', '', ' 1', null, true, {}, 1.5])
-				await refused(() => chomp.api.post(`/api/tasks/${verb}`, { id: bad, ...more }), 400, ['bad_id', 'bad_field']);
+				await refused(() => chomp.api.post(`/api/tasks/${verb}`, { id: bad, ...more }), 400, [
+					'bad_id',
+					'bad_field',
+				]);
 			await refused(() => chomp.api.post(`/api/tasks/${verb}`, more), 400, ['bad_id', 'bad_field']);
 		}
-		for (const route of ['/api/tasks/999999', '/api/sandbox/output/999999', '/api/tasks/999999/sessions/s1/output', `/api/tasks/${id}/sessions/s77/output`])
+		for (const route of [
+			'/api/tasks/999999',
+			'/api/sandbox/output/999999',
+			'/api/tasks/999999/sessions/s1/output',
+			`/api/tasks/${id}/sessions/s77/output`,
+		])
 			await refused(() => chomp.api.get(route), 404, 'not_found');
 		await refused(() => chomp.api.get('/api/tasks/abc'), 400, 'bad_id');
 	});
 
 	test('a wrong method is 405 with Allow', async () => {
-		for (const [method, route, allow] of [['GET', '/api/tasks/run', 'POST'], ['PUT', '/api/tasks', 'POST'], ['DELETE', '/api/tasks', 'POST'], ['POST', '/api/state', 'GET'], ['GET', '/api/tasks/delete', 'POST'], ['GET', '/api/tasks/done', 'POST'], ['POST', '/api/health', 'GET'], ['PATCH', `/api/tasks/${id}`, 'GET']]) {
-			const said = await refused(() => chomp.api.call(method, route, method === 'GET' ? undefined : { id }), 405, 'method');
+		for (const [method, route, allow] of [
+			['GET', '/api/tasks/run', 'POST'],
+			['PUT', '/api/tasks', 'POST'],
+			['DELETE', '/api/tasks', 'POST'],
+			['POST', '/api/state', 'GET'],
+			['GET', '/api/tasks/delete', 'POST'],
+			['GET', '/api/tasks/done', 'POST'],
+			['POST', '/api/health', 'GET'],
+			['PATCH', `/api/tasks/${id}`, 'GET'],
+		]) {
+			const said = await refused(
+				() => chomp.api.call(method, route, method === 'GET' ? undefined : { id }),
+				405,
+				'method',
+			);
 			assert.ok((said.headers.allow || '').includes(allow), `${method} ${route}: Allow: ${said.headers.allow}`);
 		}
 	});
@@ -95,7 +152,13 @@ describe('bad input', () => {
 	});
 
 	test('control characters and options in repo_url, branch and model are refused', async () => {
-		for (const body of [{ repo_url: '--upload-pack=x' }, { repo_url: 'https://x/\ny' }, { branch: '-b', repo_url: 'https://x.invalid/y' }, { branch: 'a\nb' }, { model: 'a\u0007b' }])
+		for (const body of [
+			{ repo_url: '--upload-pack=x' },
+			{ repo_url: 'https://x/\ny' },
+			{ branch: '-b', repo_url: 'https://x.invalid/y' },
+			{ branch: 'a\nb' },
+			{ model: 'a\u0007b' },
+		])
 			await refused(create({ prompt: 'x', ...body }), 400, 'bad_field', new RegExp(Object.keys(body)[0]));
 	});
 
@@ -113,7 +176,11 @@ describe('a directory that cannot be', () => {
 	});
 	after(() => fs.rmSync(dir, { recursive: true, force: true }));
 
-	for (const [what, name] of [['does not exist', 'nowhere'], ['is no repository', 'plain'], ['is a file', 'file']]) {
+	for (const [what, name] of [
+		['does not exist', 'nowhere'],
+		['is no repository', 'plain'],
+		['is a file', 'file'],
+	]) {
 		test(`that ${what} fails the task at once, with the directory in the reason, and no agent runs`, async () => {
 			const where = path.join(dir, name);
 			const task = await chomp.create({ prompt: 'echo this must not run', agent: 'shell', dir: where });
@@ -136,21 +203,24 @@ const root = process.getuid() === 0;
 describe('without bubblewrap', { skip: !root && 'only root can hide /usr/bin/bwrap in a mount namespace' }, () => {
 	test('a task fails with the reason and the command that mends it, and doctor says so too', async (t) => {
 		const dir = tempDir('chomp-nobwrap');
-		fs.writeFileSync(path.join(dir, 'wrap'), `#!/bin/sh -e
+		fs.writeFileSync(
+			path.join(dir, 'wrap'),
+			`#!/bin/sh -e
 mount -t tmpfs none ${dir}/over 2>/dev/null || { mkdir -p ${dir}/over; mount -t tmpfs none ${dir}/over; }
 mkdir ${dir}/over/up ${dir}/over/work
 mount -t overlay overlay -o "lowerdir=/usr/bin,upperdir=${dir}/over/up,workdir=${dir}/over/work" /usr/bin
 rm -f /usr/bin/bwrap
 exec "$@"
-`, { mode: 0o755 });
+`,
+			{ mode: 0o755 },
+		);
 		t.after(() => fs.rmSync(dir, { recursive: true, force: true }));
 		const wrap = ['unshare', '--mount', '--propagation', 'private', path.join(dir, 'wrap')];
 		let bare;
 		try {
 			bare = await startInstance({ wrap });
 		} catch (e) {
-			if (!e.up)
-				throw e;
+			if (!e.up) throw e;
 			// refusing to start is as clear an answer, if it says what is missing
 			assert.match(e.up.text, /bwrap|bubblewrap/);
 			return;

@@ -15,7 +15,10 @@ after(() => box.close());
 // A running task whose token the test holds; `release` lets its script end.
 async function held(t, script = '') {
 	const mark = randomBytes(6).toString('hex');
-	const task = await chomp.create({ prompt: box.script(`${script}\nput token-${mark} <"$CHOMP_TOKEN_FILE"; wait_for end-${mark}`), agent: 'shell' });
+	const task = await chomp.create({
+		prompt: box.script(`${script}\nput token-${mark} <"$CHOMP_TOKEN_FILE"; wait_for end-${mark}`),
+		agent: 'shell',
+	});
 	await chomp.run(task.id);
 	const token = (await box.put(`token-${mark}`)).toString().trim();
 	t.after(async () => {
@@ -34,7 +37,15 @@ describe('the token of a session', () => {
 		assert.equal(said.status, 200, said.text);
 		assert.equal((await chomp.task(own.id)).tokens, 77);
 		const before = await chomp.state();
-		for (const route of ['/api/state', '/api/tasks', `/api/tasks/${own.id}`, `/api/sandbox/output/${own.id}`, `/api/tasks/${own.id}/sessions/s1/output`, `/api/tasks/${own.id}/artifacts/changes.patch`, '/']) {
+		for (const route of [
+			'/api/state',
+			'/api/tasks',
+			`/api/tasks/${own.id}`,
+			`/api/sandbox/output/${own.id}`,
+			`/api/tasks/${own.id}/sessions/s1/output`,
+			`/api/tasks/${own.id}/artifacts/changes.patch`,
+			'/',
+		]) {
 			const r = await chomp.api.get(route, as(own.token));
 			assert.ok([401, 403, 302, 303].includes(r.status), `${route}: ${r.status}`);
 			assert.doesNotMatch(r.text, /wait_for/);
@@ -42,15 +53,26 @@ describe('the token of a session', () => {
 		assert.equal(await chomp.state(), before);
 	});
 
-	test('has none of the owner\'s verbs', async (t) => {
+	test("has none of the owner's verbs", async (t) => {
 		const own = await held(t);
 		const before = await chomp.state();
-		for (const [verb, body] of [['', { prompt: 'more work for me' }], ['/run', { id: own.id }], ['/cancel', { id: own.id }], ['/retry', { id: own.id }], ['/delete', { id: own.id }], ['/approve', { id: own.id }], ['/sendback', { id: own.id }]]) {
+		for (const [verb, body] of [
+			['', { prompt: 'more work for me' }],
+			['/run', { id: own.id }],
+			['/cancel', { id: own.id }],
+			['/retry', { id: own.id }],
+			['/delete', { id: own.id }],
+			['/approve', { id: own.id }],
+			['/sendback', { id: own.id }],
+		]) {
 			const said = await chomp.api.post(`/api/tasks${verb}`, body, as(own.token));
 			assert.ok([401, 403, 404].includes(said.status), `${verb}: ${said.status} ${said.text}`);
 		}
 		for (const route of ['/api/config', '/api/config/keys', '/api/config/settings', '/api/platforms', '/metrics']) {
-			for (const said of [await chomp.api.get(route, as(own.token)), await chomp.api.post(route, { key: 'OPENROUTER_API_KEY', value: 'stolen' }, as(own.token))])
+			for (const said of [
+				await chomp.api.get(route, as(own.token)),
+				await chomp.api.post(route, { key: 'OPENROUTER_API_KEY', value: 'stolen' }, as(own.token)),
+			])
 				assert.ok(said.status >= 401 && said.status < 500, `${route}: ${said.status}`);
 		}
 		assert.equal(await chomp.state(), before);
@@ -62,23 +84,31 @@ describe('the token of a session', () => {
 		const idle = await chomp.create({ prompt: 'idle', agent: 'shell' });
 		const before = await chomp.state();
 		for (const id of [other.id, idle.id]) {
-			for (const [verb, more] of [['update', { tokens: 5 }], ['done', {}], ['fail', { reason: 'sabotage' }], ['handoff', { summary: 'sabotage' }]]) {
+			for (const [verb, more] of [
+				['update', { tokens: 5 }],
+				['done', {}],
+				['fail', { reason: 'sabotage' }],
+				['handoff', { summary: 'sabotage' }],
+			]) {
 				const said = await chomp.api.post(`/api/tasks/${verb}`, { id, ...more }, as(own.token));
 				assert.equal(said.status, 403, `${verb} ${id}: ${said.status} ${said.text}`);
 			}
-			const said = await chomp.api.post(`/api/tasks/${id}/artifacts/changes.patch`, 'x', { ...as(own.token), headers: { 'Content-Type': 'application/octet-stream' } });
+			const said = await chomp.api.post(`/api/tasks/${id}/artifacts/changes.patch`, 'x', {
+				...as(own.token),
+				headers: { 'Content-Type': 'application/octet-stream' },
+			});
 			assert.equal(said.status, 403, said.text);
 		}
 		assert.equal(await chomp.state(), before);
 	});
 
-	test('tells no more of an unknown task than of another\'s', async (t) => {
+	test("tells no more of an unknown task than of another's", async (t) => {
 		const own = await held(t);
 		const said = await chomp.api.post('/api/tasks/update', { id: '999999', tokens: 1 }, as(own.token));
 		assert.ok([403, 404].includes(said.status), said.text);
 	});
 
-	test('a token with one character changed is nobody\'s', async (t) => {
+	test("a token with one character changed is nobody's", async (t) => {
 		const own = await held(t);
 		for (const i of [4, Math.floor(own.token.length / 2), own.token.length - 2]) {
 			const c = own.token[i] === 'a' ? 'b' : 'a';
@@ -97,7 +127,11 @@ describe('the token of a session', () => {
 		const again = await chomp.api.post('/api/tasks/done', { id: own.id, result: 'ready' }, as(own.token));
 		assert.equal(again.status, 200, again.text);
 		assert.equal((await chomp.task(own.id)).result, 'ready');
-		for (const [verb, more] of [['update', { tokens: 5 }], ['fail', { reason: 'x' }], ['handoff', { summary: 'x' }]]) {
+		for (const [verb, more] of [
+			['update', { tokens: 5 }],
+			['fail', { reason: 'x' }],
+			['handoff', { summary: 'x' }],
+		]) {
 			const said = await chomp.api.post(`/api/tasks/${verb}`, { id: own.id, ...more }, as(own.token));
 			assert.ok([401, 403, 409].includes(said.status), `${verb}: ${said.status} ${said.text}`);
 		}
@@ -111,7 +145,11 @@ describe('the token of a session', () => {
 		await chomp.post('cancel', { id: first.id });
 		await chomp.run(first.id);
 		await chomp.until(first.id, (s) => s.sessions[1]?.dispatch?.state === 'started');
-		for (const [verb, more] of [['update', { tokens: 4242 }], ['done', {}], ['fail', { reason: 'late' }]]) {
+		for (const [verb, more] of [
+			['update', { tokens: 4242 }],
+			['done', {}],
+			['fail', { reason: 'late' }],
+		]) {
 			const said = await chomp.api.post(`/api/tasks/${verb}`, { id: first.id, ...more }, as(first.token));
 			assert.ok([401, 403, 409].includes(said.status), `${verb}: ${said.status} ${said.text}`);
 		}
@@ -123,9 +161,10 @@ describe('the token of a session', () => {
 });
 
 describe('inside the box', () => {
-	test('the callback socket knows the agent\'s verbs only', async () => {
+	test("the callback socket knows the agent's verbs only", async () => {
 		const task = await chomp.create({
-			agent: 'shell', prompt: box.script(`
+			agent: 'shell',
+			prompt: box.script(`
 				try() { curl -sS -o /tmp/answer -w '%{http_code} ' --unix-socket "$CHOMP_API_SOCKET" -H "Authorization: Bearer $(cat "$CHOMP_TOKEN_FILE")" "$@"; cat /tmp/answer; echo; }
 				{
 				echo "state $(try http://x/api/state)"
@@ -149,9 +188,10 @@ describe('inside the box', () => {
 		assert.equal((await chomp.task(task.id)).tokens, 12);
 	});
 
-	test('an artifact that the agent uploads is the owner\'s to read, byte for byte, and nobody can climb with its name', async () => {
+	test("an artifact that the agent uploads is the owner's to read, byte for byte, and nobody can climb with its name", async () => {
 		const task = await chomp.create({
-			agent: 'shell', prompt: box.script(`
+			agent: 'shell',
+			prompt: box.script(`
 				head -c 300000 /dev/urandom >/tmp/blob; sha256sum </tmp/blob | put blob-hash
 				chomp artifact /tmp/blob report.bin && echo uploaded
 				for n in '../../x' '..' '' 'a/b' '.hidden' '%2e%2e%2fx' "$(printf 'a\\nb')" '-x'; do
@@ -163,9 +203,15 @@ describe('inside the box', () => {
 		const { createHash } = await import('node:crypto');
 		const said = await chomp.api.get(`/api/tasks/${task.id}/artifacts/report.bin`);
 		assert.equal(said.status, 200, said.text.slice(0, 200));
-		assert.equal(createHash('sha256').update(said.body).digest('hex'), (await box.put('blob-hash')).toString().slice(0, 64));
+		assert.equal(
+			createHash('sha256').update(said.body).digest('hex'),
+			(await box.put('blob-hash')).toString().slice(0, 64),
+		);
 		assert.doesNotMatch(said.headers['content-type'], /html/);
-		assert.ok(done.artifacts.some((a) => (a.name ?? a) === 'report.bin'), JSON.stringify(done.artifacts));
+		assert.ok(
+			done.artifacts.some((a) => (a.name ?? a) === 'report.bin'),
+			JSON.stringify(done.artifacts),
+		);
 		const text = await waitFor('its output', async () => {
 			const o = await chomp.output(task.id);
 			return /uploaded/.test(o) && o;
@@ -177,9 +223,10 @@ describe('inside the box', () => {
 		}
 	});
 
-	test('the owner\'s token and the instance\'s files cannot be found', async () => {
+	test("the owner's token and the instance's files cannot be found", async () => {
 		const task = await chomp.create({
-			agent: 'shell', prompt: box.script(`
+			agent: 'shell',
+			prompt: box.script(`
 				{ env; cat /proc/[0-9]*/environ /proc/[0-9]*/cmdline; ls -laR /run /opt /workspace "$HOME" /tmp; cat ${chomp.var}/secrets/owner_token ${chomp.var}/state/tasks.log; ls ${chomp.var} ${chomp.base}; } 2>/dev/null | tr '\\0' '\\n' | put loot`),
 		});
 		await chomp.run(task.id);

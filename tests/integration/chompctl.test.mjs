@@ -17,7 +17,11 @@ describe('an instance', () => {
 
 	test('answers through nginx as soon as `up` has returned', async () => {
 		assert.equal((await chomp.api.get('/api/state')).status, 200);
-		assert.match(chomp.up.text, new RegExp(`http://(127\\.0\\.0\\.1|localhost):${chomp.port}`), '`up` prints where');
+		assert.match(
+			chomp.up.text,
+			new RegExp(`http://(127\\.0\\.0\\.1|localhost):${chomp.port}`),
+			'`up` prints where',
+		);
 	});
 
 	test('`up` a second time says that it runs and changes nothing', async () => {
@@ -30,20 +34,22 @@ describe('an instance', () => {
 	test('`status` names every process and exits 0', async () => {
 		const said = await chomp.ctl(['status']);
 		assert.equal(said.code, 0, said.text);
-		for (const name of ['nginx', 'worker', 'dispatch', 'sandbox'])
-			assert.match(said.text, new RegExp(name));
+		for (const name of ['nginx', 'worker', 'dispatch', 'sandbox']) assert.match(said.text, new RegExp(name));
 	});
 
-	test('`token` prints the owner\'s token and nothing else', async () => {
+	test("`token` prints the owner's token and nothing else", async () => {
 		const said = await chomp.ctl(['token']);
 		assert.equal(said.stdout, `${chomp.token}\n`);
 	});
 
 	test('`url` prints a login link of this instance', async () => {
-		assert.match((await chomp.ctl(['url'])).stdout, new RegExp(`^http://[^\\s]*:${chomp.port}/login\\?code=\\S+\\s*$`));
+		assert.match(
+			(await chomp.ctl(['url'])).stdout,
+			new RegExp(`^http://[^\\s]*:${chomp.port}/login\\?code=\\S+\\s*$`),
+		);
 	});
 
-	test('`logs` shows every service\'s lines', async () => {
+	test("`logs` shows every service's lines", async () => {
 		const said = await chomp.ctl(['logs'], { timeoutMs: 20_000 });
 		assert.match(said.text, /prog=worker|ev=/);
 	});
@@ -60,9 +66,17 @@ describe('an instance', () => {
 	});
 
 	test('listens on loopback only', async () => {
-		const listening = fs.readFileSync('/proc/net/tcp', 'utf8').split('\n').map((l) => l.trim().split(/\s+/)).filter((f) => f[3] === '0A').map((f) => f[1]);
+		const listening = fs
+			.readFileSync('/proc/net/tcp', 'utf8')
+			.split('\n')
+			.map((l) => l.trim().split(/\s+/))
+			.filter((f) => f[3] === '0A')
+			.map((f) => f[1]);
 		const port = chomp.port.toString(16).toUpperCase().padStart(4, '0');
-		assert.deepEqual(listening.filter((a) => a.endsWith(`:${port}`)), [`0100007F:${port}`]);
+		assert.deepEqual(
+			listening.filter((a) => a.endsWith(`:${port}`)),
+			[`0100007F:${port}`],
+		);
 	});
 
 	test('state survives `down` and `up`', async () => {
@@ -92,7 +106,10 @@ describe('two instances', () => {
 		const tb = await b.create({ prompt: 'echo "I am of B"', agent: 'shell' });
 		await Promise.all([a.run(ta.id), b.run(tb.id)]);
 		await Promise.all([a.until(ta.id, 'done'), b.until(tb.id, 'done')]);
-		await waitFor('both outputs', async () => (await a.output(ta.id)).includes('of A') && (await b.output(tb.id)).includes('of B'));
+		await waitFor(
+			'both outputs',
+			async () => (await a.output(ta.id)).includes('of A') && (await b.output(tb.id)).includes('of B'),
+		);
 		assert.doesNotMatch(await a.state(), /of B/);
 		assert.equal((await a.api.get('/api/state', { bearer: b.token })).status, 401);
 		const down = await a.ctl(['down']);
@@ -122,7 +139,7 @@ describe('`up` that cannot', () => {
 		assert.ok(said.ms < 60_000);
 	});
 
-	test('because the port is another instance\'s fails with the reason and leaves the other alone', async (t) => {
+	test("because the port is another instance's fails with the reason and leaves the other alone", async (t) => {
 		const first = await startInstance();
 		const dir = tempDir('chomp-second');
 		t.after(async () => {
@@ -130,7 +147,9 @@ describe('`up` that cannot', () => {
 			fs.rmSync(dir, { recursive: true, force: true });
 		});
 		const before = first.pids('nginx master');
-		const said = await chompctl(['up'], { env: { CHOMP_VAR: path.join(dir, 'var'), CHOMP_PORT: String(first.port) } });
+		const said = await chompctl(['up'], {
+			env: { CHOMP_VAR: path.join(dir, 'var'), CHOMP_PORT: String(first.port) },
+		});
 		assert.notEqual(said.code, 0);
 		assert.match(said.text, new RegExp(String(first.port)));
 		assert.equal(tell(belongingTo(dir)), '');
@@ -138,12 +157,22 @@ describe('`up` that cannot', () => {
 		assert.equal((await first.api.get('/api/state')).status, 200);
 	});
 
-	for (const [what, env, words] of [['the port is no number', { CHOMP_PORT: 'eighty' }, /CHOMP_PORT/], ['the number of workers is none', { CHOMP_WORKERS: '0' }, /CHOMP_WORKERS/],
-		['the address is open and no origin is named', { CHOMP_BIND: '0.0.0.0' }, /CHOMP_PUBLIC_ORIGINS/], ['the sandbox host is elsewhere without a secret', { CHOMP_SANDBOX_URL: 'https://boxes.invalid' }, /CHOMP_SANDBOX_SECRET_FILE/]]) {
+	for (const [what, env, words] of [
+		['the port is no number', { CHOMP_PORT: 'eighty' }, /CHOMP_PORT/],
+		['the number of workers is none', { CHOMP_WORKERS: '0' }, /CHOMP_WORKERS/],
+		['the address is open and no origin is named', { CHOMP_BIND: '0.0.0.0' }, /CHOMP_PUBLIC_ORIGINS/],
+		[
+			'the sandbox host is elsewhere without a secret',
+			{ CHOMP_SANDBOX_URL: 'https://boxes.invalid' },
+			/CHOMP_SANDBOX_SECRET_FILE/,
+		],
+	]) {
 		test(`because ${what} says so, and nothing runs`, async (t) => {
 			const dir = tempDir('chomp-wrong');
 			t.after(() => fs.rmSync(dir, { recursive: true, force: true }));
-			const said = await chompctl(['up'], { env: { CHOMP_VAR: path.join(dir, 'var'), CHOMP_PORT: String(await freePort()), ...env } });
+			const said = await chompctl(['up'], {
+				env: { CHOMP_VAR: path.join(dir, 'var'), CHOMP_PORT: String(await freePort()), ...env },
+			});
 			assert.notEqual(said.code, 0);
 			assert.match(said.text, words);
 			assert.equal(tell(belongingTo(dir)), '');
@@ -155,7 +184,9 @@ describe('`up` that cannot', () => {
 		t.after(() => fs.rmSync(dir, { recursive: true, force: true }));
 		// a state that cannot be used: a directory where the log should be
 		fs.mkdirSync(path.join(dir, 'var/state/tasks.log'), { recursive: true });
-		const said = await chompctl(['up'], { env: { CHOMP_VAR: path.join(dir, 'var'), CHOMP_PORT: String(await freePort()) } });
+		const said = await chompctl(['up'], {
+			env: { CHOMP_VAR: path.join(dir, 'var'), CHOMP_PORT: String(await freePort()) },
+		});
 		assert.notEqual(said.code, 0, said.text);
 		assert.match(said.text, /worker|tasks\.log/);
 		assert.equal(tell(belongingTo(dir)), '');
@@ -168,15 +199,23 @@ describe('`up --foreground`', () => {
 		const { repoRoot } = await import('../lib/build.mjs');
 		const dir = tempDir('chomp-fg');
 		const port = await freePort();
-		const child = spawn(path.join(repoRoot, 'scripts/chompctl'), ['up', '--foreground'], { env: { ...process.env, CHOMP_VAR: path.join(dir, 'var'), CHOMP_PORT: String(port) }, stdio: 'ignore' });
+		const child = spawn(path.join(repoRoot, 'scripts/chompctl'), ['up', '--foreground'], {
+			env: { ...process.env, CHOMP_VAR: path.join(dir, 'var'), CHOMP_PORT: String(port) },
+			stdio: 'ignore',
+		});
 		t.after(async () => {
 			await chompctl(['down'], { env: { CHOMP_VAR: path.join(dir, 'var'), CHOMP_PORT: String(port) } });
 			fs.rmSync(dir, { recursive: true, force: true });
 		});
-		await waitFor('it answers', async () => (await request(`http://127.0.0.1:${port}`, { path: '/api/health' })).status === 200);
+		await waitFor(
+			'it answers',
+			async () => (await request(`http://127.0.0.1:${port}`, { path: '/api/health' })).status === 200,
+		);
 		assert.ok(isAlive(child.pid));
 		child.kill('SIGTERM');
 		await new Promise((resolve) => (child.exitCode !== null ? resolve() : child.on('exit', resolve)));
-		await waitFor('nothing is left', () => belongingTo(dir).length === 0, { context: () => tell(belongingTo(dir)) });
+		await waitFor('nothing is left', () => belongingTo(dir).length === 0, {
+			context: () => tell(belongingTo(dir)),
+		});
 	});
 });

@@ -12,19 +12,42 @@ let id;
 before(async () => (id = (await chomp.create({ prompt: 'private words', agent: 'shell' })).id));
 
 const closed = () => [
-	['GET', '/api/state'], ['GET', '/api/tasks'], ['POST', '/api/tasks', { prompt: 'x' }], ['GET', `/api/tasks/${id}`], ['POST', '/api/tasks/run', { id }],
-	['POST', '/api/tasks/update', { id, tokens: 1 }], ['POST', '/api/tasks/done', { id }], ['POST', '/api/tasks/fail', { id, reason: 'x' }], ['POST', '/api/tasks/handoff', { id, summary: 'x' }],
-	['POST', '/api/tasks/cancel', { id }], ['POST', '/api/tasks/retry', { id }], ['POST', '/api/tasks/delete', { id }],
-	['GET', `/api/sandbox/output/${id}`], ['GET', `/api/tasks/${id}/sessions/s1/output`], ['GET', `/api/tasks/${id}/artifacts/changes.patch`], ['POST', `/api/tasks/${id}/artifacts/x`, 'data'],
+	['GET', '/api/state'],
+	['GET', '/api/tasks'],
+	['POST', '/api/tasks', { prompt: 'x' }],
+	['GET', `/api/tasks/${id}`],
+	['POST', '/api/tasks/run', { id }],
+	['POST', '/api/tasks/update', { id, tokens: 1 }],
+	['POST', '/api/tasks/done', { id }],
+	['POST', '/api/tasks/fail', { id, reason: 'x' }],
+	['POST', '/api/tasks/handoff', { id, summary: 'x' }],
+	['POST', '/api/tasks/cancel', { id }],
+	['POST', '/api/tasks/retry', { id }],
+	['POST', '/api/tasks/delete', { id }],
+	['GET', `/api/sandbox/output/${id}`],
+	['GET', `/api/tasks/${id}/sessions/s1/output`],
+	['GET', `/api/tasks/${id}/artifacts/changes.patch`],
+	['POST', `/api/tasks/${id}/artifacts/x`, 'data'],
 ];
 
 describe('without identity', () => {
 	test('every route of the API is 401 with no token, a wrong one and an empty one, and changes nothing', async () => {
 		const before = await chomp.state();
 		for (const [method, route, body] of closed()) {
-			for (const headers of [{}, { Authorization: 'Bearer wrong' }, { Authorization: 'Bearer ' }, { Authorization: `Basic ${Buffer.from(`x:${chomp.token}`).toString('base64')}` }, { Authorization: chomp.token }, { Cookie: `chomp_${chomp.port}=wrong` }]) {
+			for (const headers of [
+				{},
+				{ Authorization: 'Bearer wrong' },
+				{ Authorization: 'Bearer ' },
+				{ Authorization: `Basic ${Buffer.from(`x:${chomp.token}`).toString('base64')}` },
+				{ Authorization: chomp.token },
+				{ Cookie: `chomp_${chomp.port}=wrong` },
+			]) {
 				const said = await chomp.api.call(method, route, body, { bearer: null, headers });
-				assert.equal(said.status, 401, `${method} ${route} ${JSON.stringify(headers)}: ${said.status} ${said.text.slice(0, 200)}`);
+				assert.equal(
+					said.status,
+					401,
+					`${method} ${route} ${JSON.stringify(headers)}: ${said.status} ${said.text.slice(0, 200)}`,
+				);
 				assert.equal(said.json().error.code, 'no_token');
 			}
 		}
@@ -33,7 +56,12 @@ describe('without identity', () => {
 
 	test('a token that is one character off is refused', async () => {
 		const last = chomp.token.at(-1) === 'A' ? 'B' : 'A';
-		for (const bearer of [chomp.token.slice(0, -1) + last, chomp.token.slice(0, -1), `${chomp.token}x`, chomp.token.toUpperCase()])
+		for (const bearer of [
+			chomp.token.slice(0, -1) + last,
+			chomp.token.slice(0, -1),
+			`${chomp.token}x`,
+			chomp.token.toUpperCase(),
+		])
 			assert.equal((await chomp.api.get('/api/state', { bearer })).status, 401);
 	});
 
@@ -61,13 +89,19 @@ describe('without identity', () => {
 	test('the page leads to the login and shows no task', async () => {
 		const said = await request(chomp.url, { path: '/', headers: { Accept: 'text/html' } });
 		assert.ok([302, 303, 401].includes(said.status), String(said.status));
-		if (said.status !== 401)
-			assert.match(said.headers.location, /\/login/);
+		if (said.status !== 401) assert.match(said.headers.location, /\/login/);
 		assert.doesNotMatch(said.text, /private words/);
 	});
 
 	test('what is not public is not served as a file', async () => {
-		for (const route of ['/.git/config', '/../var/secrets/owner_token', '/%2e%2e/secrets/owner_token', '/var/secrets/owner_token', '/run/nginx/nginx.conf', '/api/../../etc/passwd']) {
+		for (const route of [
+			'/.git/config',
+			'/../var/secrets/owner_token',
+			'/%2e%2e/secrets/owner_token',
+			'/var/secrets/owner_token',
+			'/run/nginx/nginx.conf',
+			'/api/../../etc/passwd',
+		]) {
 			const said = await request(chomp.url, { path: route });
 			assert.ok(said.status >= 400, `${route}: ${said.status}`);
 			assert.ok(!said.text.includes(chomp.token));
@@ -76,10 +110,13 @@ describe('without identity', () => {
 });
 
 describe('the owner in a browser', () => {
-	const form = (fields, headers = {}) => request(chomp.url, {
-		method: 'POST', path: '/login', body: new URLSearchParams(fields).toString(),
-		headers: { 'Content-Type': 'application/x-www-form-urlencoded', Origin: chomp.url, ...headers },
-	});
+	const form = (fields, headers = {}) =>
+		request(chomp.url, {
+			method: 'POST',
+			path: '/login',
+			body: new URLSearchParams(fields).toString(),
+			headers: { 'Content-Type': 'application/x-www-form-urlencoded', Origin: chomp.url, ...headers },
+		});
 	const cookieOf = (said) => (said.headers['set-cookie'] || []).find((c) => c.startsWith(`chomp_${chomp.port}=`));
 
 	test('the login form turns the token into a cookie that scripts and other sites do not get', async () => {
@@ -112,8 +149,7 @@ describe('the owner in a browser', () => {
 		const first = await request(chomp.url, { path: url.slice(chomp.url.length) });
 		// a link checker that only looks must not use it up: either the GET logs in, or its form does
 		let cookie = cookieOf(first);
-		if (!cookie)
-			cookie = cookieOf(await form({ code: new URL(url).searchParams.get('code') }));
+		if (!cookie) cookie = cookieOf(await form({ code: new URL(url).searchParams.get('code') }));
 		assert.ok(cookie, 'the first use logs in');
 		const second = await request(chomp.url, { path: url.slice(chomp.url.length) });
 		const again = cookieOf(second) || cookieOf(await form({ code: new URL(url).searchParams.get('code') }));
@@ -123,18 +159,43 @@ describe('the owner in a browser', () => {
 	test('a request of another site with the cookie is 403 and changes nothing', async () => {
 		const cookie = cookieOf(await form({ token: chomp.token })).split(';')[0];
 		const before = await chomp.state();
-		for (const headers of [{ Origin: 'http://evil.example' }, { 'Sec-Fetch-Site': 'cross-site' }, { Origin: 'null' }, { Origin: `http://127.0.0.1:${chomp.port + 1}` }]) {
-			const said = await request(chomp.url, { method: 'POST', path: '/api/tasks', body: '{"prompt":"forged"}', headers: { Cookie: cookie, 'Content-Type': 'application/json', ...headers } });
+		for (const headers of [
+			{ Origin: 'http://evil.example' },
+			{ 'Sec-Fetch-Site': 'cross-site' },
+			{ Origin: 'null' },
+			{ Origin: `http://127.0.0.1:${chomp.port + 1}` },
+		]) {
+			const said = await request(chomp.url, {
+				method: 'POST',
+				path: '/api/tasks',
+				body: '{"prompt":"forged"}',
+				headers: { Cookie: cookie, 'Content-Type': 'application/json', ...headers },
+			});
 			assert.equal(said.status, 403, `${JSON.stringify(headers)}: ${said.status} ${said.text}`);
 		}
 		assert.equal(await chomp.state(), before);
-		const own = await request(chomp.url, { method: 'POST', path: '/api/tasks', body: '{"prompt":"mine"}', headers: { Cookie: cookie, 'Content-Type': 'application/json', Origin: chomp.url, 'Sec-Fetch-Site': 'same-origin' } });
+		const own = await request(chomp.url, {
+			method: 'POST',
+			path: '/api/tasks',
+			body: '{"prompt":"mine"}',
+			headers: {
+				Cookie: cookie,
+				'Content-Type': 'application/json',
+				Origin: chomp.url,
+				'Sec-Fetch-Site': 'same-origin',
+			},
+		});
 		assert.equal(own.status, 200, own.text);
 	});
 
 	test('logout ends the cookie in the browser', async () => {
 		const cookie = cookieOf(await form({ token: chomp.token })).split(';')[0];
-		const out = await request(chomp.url, { method: 'POST', path: '/logout', body: '', headers: { Cookie: cookie, Origin: chomp.url, 'Content-Type': 'application/x-www-form-urlencoded' } });
+		const out = await request(chomp.url, {
+			method: 'POST',
+			path: '/logout',
+			body: '',
+			headers: { Cookie: cookie, Origin: chomp.url, 'Content-Type': 'application/x-www-form-urlencoded' },
+		});
 		assert.ok(out.status < 400, `${out.status}`);
 		assert.match((out.headers['set-cookie'] || []).join(), /Max-Age=0|expires=Thu, 01.Jan.1970/i);
 	});
@@ -166,13 +227,14 @@ describe('the secrets on disk', () => {
 	});
 
 	test('no secret is in an environment, a command line or a log of the running instance', () => {
-		const secrets = ['owner_token', 'cookie_key', 'agent_key', 'sandbox_secret'].map((f) => fs.readFileSync(path.join(chomp.var, 'secrets', f), 'utf8').trim());
+		const secrets = ['owner_token', 'cookie_key', 'agent_key', 'sandbox_secret'].map((f) =>
+			fs.readFileSync(path.join(chomp.var, 'secrets', f), 'utf8').trim(),
+		);
 		for (const p of chomp.processes()) {
 			for (const s of secrets)
 				assert.ok(!p.cmdline.includes(s) && !p.environ.includes(s), `a secret in process ${p.pid} ${p.comm}`);
 		}
 		const logs = chomp.logTail(1e6);
-		for (const s of secrets)
-			assert.ok(!logs.includes(s), 'a secret in a log');
+		for (const s of secrets) assert.ok(!logs.includes(s), 'a secret in a log');
 	});
 });

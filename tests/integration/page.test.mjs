@@ -8,9 +8,14 @@ import { request } from '../lib/http.mjs';
 const chomp = shared({ before, after });
 let cookie;
 
-const unescape = (s) => s.replace(/&(amp|lt|gt|quot|#39|#34);/g, (_, n) => ({ amp: '&', lt: '<', gt: '>', quot: '"', '#39': "'", '#34': '"' })[n]);
+const unescape = (s) =>
+	s.replace(
+		/&(amp|lt|gt|quot|#39|#34);/g,
+		(_, n) => ({ amp: '&', lt: '<', gt: '>', quot: '"', '#39': "'", '#34': '"' })[n],
+	);
 
-const get = (path, headers = {}) => request(chomp.url, { path, headers: { Cookie: cookie, Accept: 'text/html', ...headers } });
+const get = (path, headers = {}) =>
+	request(chomp.url, { path, headers: { Cookie: cookie, Accept: 'text/html', ...headers } });
 
 // Forms of a page: action, method, and the fields a browser would send by itself.
 function forms(html) {
@@ -27,20 +32,36 @@ function forms(html) {
 		}
 		for (const [, a, text] of inner.matchAll(/<textarea\b([^>]*)>([^]*?)<\/textarea>/gi))
 			fields[attr(a, 'name')] = unescape(text);
-		return { action: attr(attrs, 'action') || '', method: (attr(attrs, 'method') || 'get').toLowerCase(), fields, inner };
+		return {
+			action: attr(attrs, 'action') || '',
+			method: (attr(attrs, 'method') || 'get').toLowerCase(),
+			fields,
+			inner,
+		};
 	});
 }
 
 async function submit(form, more = {}) {
 	const body = new URLSearchParams({ ...form.fields, ...more }).toString();
-	let said = form.method === 'post'
-		? await request(chomp.url, { method: 'POST', path: form.action || '/', body, headers: { Cookie: cookie || '', 'Content-Type': 'application/x-www-form-urlencoded', Origin: chomp.url, Accept: 'text/html', 'Sec-Fetch-Site': 'same-origin', 'Sec-Fetch-Mode': 'navigate' } })
-		: await get(`${form.action}?${body}`);
+	let said =
+		form.method === 'post'
+			? await request(chomp.url, {
+					method: 'POST',
+					path: form.action || '/',
+					body,
+					headers: {
+						Cookie: cookie || '',
+						'Content-Type': 'application/x-www-form-urlencoded',
+						Origin: chomp.url,
+						Accept: 'text/html',
+						'Sec-Fetch-Site': 'same-origin',
+						'Sec-Fetch-Mode': 'navigate',
+					},
+				})
+			: await get(`${form.action}?${body}`);
 	const set = said.headers['set-cookie'];
-	if (set)
-		cookie = set[0].split(';')[0];
-	if (said.status >= 300 && said.status < 400)
-		said = await get(said.headers.location.replace(chomp.url, ''));
+	if (set) cookie = set[0].split(';')[0];
+	if (said.status >= 300 && said.status < 400) said = await get(said.headers.location.replace(chomp.url, ''));
 	return said;
 }
 
@@ -84,7 +105,9 @@ describe('the page, without JavaScript', () => {
 		const page = await get('/');
 		assert.match(page.text, new RegExp(`href="[^"]*detail/${task.id}["?]`), 'the card links its detail');
 		const detail = await get(`/partials/detail/${task.id}`);
-		const form = forms(detail.text).concat(forms(page.text)).find((f) => /tasks\/run/.test(f.action) && f.fields.id === task.id);
+		const form = forms(detail.text)
+			.concat(forms(page.text))
+			.find((f) => /tasks\/run/.test(f.action) && f.fields.id === task.id);
 		assert.ok(form, 'a form that runs it');
 		const said = await submit(form);
 		assert.equal(said.status, 200, said.text.slice(0, 300));

@@ -24,7 +24,7 @@ describe('a task', () => {
 		assert.equal(made.status, 'queued');
 		assert.deepEqual(made.sessions, []);
 		assert.ok(isTime(made.created));
-		assert.equal((await chomp.output(made.id)), '', 'no session, no output');
+		assert.equal(await chomp.output(made.id), '', 'no session, no output');
 
 		const run = await chomp.run(made.id);
 		assert.equal(run.status, 'active');
@@ -36,7 +36,11 @@ describe('a task', () => {
 		const started = await chomp.until(made.id, (t) => t.sessions[0].dispatch?.state === 'started');
 		assert.ok(started.sessions[0].sandbox_id);
 		assert.ok(isTime(started.sessions[0].started_at));
-		await waitFor('the first words are shown while it runs', async () => (await chomp.output(made.id)).includes('first words'), { context: chomp.logTail });
+		await waitFor(
+			'the first words are shown while it runs',
+			async () => (await chomp.output(made.id)).includes('first words'),
+			{ context: chomp.logTail },
+		);
 		assert.equal((await chomp.task(made.id)).status, 'active');
 		assert.doesNotMatch(await chomp.output(made.id), /last words/);
 		box.release(go);
@@ -83,7 +87,9 @@ describe('a task', () => {
 	});
 
 	test('that hands off is queued again, and the next session gets the summary', async () => {
-		const made = await shell(`if [ "$SESSION_ID" = s1 ]; then chomp handoff "half is done"; else jq -r '.[0].summary' "$CHOMP_HISTORY_FILE" | put handoff-seen-$TASK_ID; fi`);
+		const made = await shell(
+			`if [ "$SESSION_ID" = s1 ]; then chomp handoff "half is done"; else jq -r '.[0].summary' "$CHOMP_HISTORY_FILE" | put handoff-seen-$TASK_ID; fi`,
+		);
 		await chomp.run(made.id);
 		const queued = await chomp.until(made.id, 'queued');
 		assert.equal(queued.sessions[0].result, 'handoff');
@@ -98,7 +104,9 @@ describe('a task', () => {
 
 	test('shows the tokens its agent reports while it runs, and they never fall', async () => {
 		const go = name('tokens');
-		const made = await shell(`chomp update --tokens 500; wait_for ${go}; chomp update --tokens 200; chomp update --tokens 700`);
+		const made = await shell(
+			`chomp update --tokens 500; wait_for ${go}; chomp update --tokens 200; chomp update --tokens 700`,
+		);
 		await chomp.run(made.id);
 		await chomp.until(made.id, (t) => t.status === 'active' && t.tokens === 500);
 		box.release(go);
@@ -115,18 +123,25 @@ describe('a task', () => {
 		assert.equal(queued.status, 'queued');
 		await chomp.run(made.id);
 		const done = await chomp.until(made.id, 'done');
-		assert.deepEqual(done.sessions.map((s) => s.result), ['failed', 'done']);
+		assert.deepEqual(
+			done.sessions.map((s) => s.result),
+			['failed', 'done'],
+		);
 	});
 
 	test('has a prompt of 200 KiB that reaches its agent byte for byte', async () => {
 		const head = box.script(`sha256sum <"$TASK_PROMPT_FILE" | put big-prompt-hash; exit 0`);
-		const prompt = head + '"\'`$(touch /tmp/pwned)${HOME}\\ %s\t|&;<>()*?[]#~=!{}\r\n\u{1f600}é€ --help\n'.repeat(2800);
+		const prompt =
+			head + '"\'`$(touch /tmp/pwned)${HOME}\\ %s\t|&;<>()*?[]#~=!{}\r\n\u{1f600}é€ --help\n'.repeat(2800);
 		const { createHash } = await import('node:crypto');
 		const made = await chomp.create({ prompt, agent: 'shell' });
 		assert.equal(made.prompt, prompt);
 		await chomp.run(made.id);
 		await chomp.until(made.id, 'done');
-		assert.equal((await box.put('big-prompt-hash')).toString().slice(0, 64), createHash('sha256').update(prompt).digest('hex'));
+		assert.equal(
+			(await box.put('big-prompt-hash')).toString().slice(0, 64),
+			createHash('sha256').update(prompt).digest('hex'),
+		);
 	});
 });
 
@@ -134,7 +149,9 @@ describe('run', () => {
 	test('twenty runs at once open one session and start one box', async () => {
 		const mark = name('twenty');
 		const made = await shell(`put ${mark} <<<x; wait_for ${mark}`);
-		const said = await Promise.all(Array.from({ length: 20 }, () => chomp.api.post('/api/tasks/run', { id: made.id })));
+		const said = await Promise.all(
+			Array.from({ length: 20 }, () => chomp.api.post('/api/tasks/run', { id: made.id })),
+		);
 		assert.equal(said.filter((s) => s.status === 200).length, 1);
 		for (const s of said.filter((s) => s.status !== 200)) {
 			assert.equal(s.status, 409, s.text);
@@ -149,13 +166,13 @@ describe('run', () => {
 
 	test('several tasks run side by side', async () => {
 		const mark = name('side');
-		const made = await Promise.all(Array.from({ length: 4 }, (_, i) => shell(`put ${mark}-${i} <<<x; wait_for ${mark}`)));
+		const made = await Promise.all(
+			Array.from({ length: 4 }, (_, i) => shell(`put ${mark}-${i} <<<x; wait_for ${mark}`)),
+		);
 		await Promise.all(made.map((t) => chomp.run(t.id)));
-		for (let i = 0; i < 4; i++)
-			await box.put(`${mark}-${i}`);
+		for (let i = 0; i < 4; i++) await box.put(`${mark}-${i}`);
 		box.release(mark);
-		for (const t of made)
-			assert.equal((await chomp.until(t.id, 'done')).sessions[0].exit_code, 0);
+		for (const t of made) assert.equal((await chomp.until(t.id, 'done')).sessions[0].exit_code, 0);
 	});
 
 	test('the agent and model named at the run are taken for that session', async () => {
@@ -170,15 +187,23 @@ describe('run', () => {
 describe('create', () => {
 	test('the same Idempotency-Key answers the first task again, also twenty times at once', async () => {
 		const headers = { 'Idempotency-Key': name('key') };
-		const said = await Promise.all(Array.from({ length: 20 }, (_, i) => chomp.api.post('/api/tasks', { prompt: `number ${i}` }, { headers })));
+		const said = await Promise.all(
+			Array.from({ length: 20 }, (_, i) => chomp.api.post('/api/tasks', { prompt: `number ${i}` }, { headers })),
+		);
 		assert.deepEqual([...new Set(said.map((s) => s.status))], [200]);
 		assert.equal(new Set(said.map((s) => s.json().id)).size, 1);
-		const other = await chomp.api.post('/api/tasks', { prompt: 'x' }, { headers: { 'Idempotency-Key': name('key') } });
+		const other = await chomp.api.post(
+			'/api/tasks',
+			{ prompt: 'x' },
+			{ headers: { 'Idempotency-Key': name('key') } },
+		);
 		assert.notEqual(other.json().id, said[0].json().id);
 	});
 
 	test('a form makes the same task as JSON', async () => {
-		const said = await chomp.api.post('/api/tasks', 'prompt=echo+caf%C3%A9+%26+more&agent=shell&priority=2', { headers: { 'Content-Type': 'application/x-www-form-urlencoded' } });
+		const said = await chomp.api.post('/api/tasks', 'prompt=echo+caf%C3%A9+%26+more&agent=shell&priority=2', {
+			headers: { 'Content-Type': 'application/x-www-form-urlencoded' },
+		});
 		assert.equal(said.status, 200, said.text);
 		assert.equal(said.json().prompt, 'echo café & more');
 		assert.equal(said.headers['hx-trigger'], 'refreshTasks');
@@ -205,7 +230,9 @@ describe('create', () => {
 describe('ending a task early', () => {
 	async function hearts() {
 		const mark = name('heart');
-		const made = await shell(`(trap '' TERM HUP INT; setsid bash -c 'while :; do put ${mark} <<<x; sleep 0.2; done' </dev/null >/dev/null 2>&1 &); trap '' TERM HUP; while :; do sleep 0.2; done`);
+		const made = await shell(
+			`(trap '' TERM HUP INT; setsid bash -c 'while :; do put ${mark} <<<x; sleep 0.2; done' </dev/null >/dev/null 2>&1 &); trap '' TERM HUP; while :; do sleep 0.2; done`,
+		);
 		await chomp.run(made.id);
 		await box.put(mark);
 		return { id: made.id, beats: () => box.puts(mark).length };
@@ -251,7 +278,13 @@ describe('ending a task early', () => {
 	test('done, update and handoff of a task that is not active are refused with 409', async () => {
 		const made = await chomp.create({ prompt: 'x', agent: 'shell' });
 		const before = await chomp.state();
-		for (const [verb, more] of [['done', {}], ['update', { tokens: 1 }], ['handoff', { summary: 'x' }], ['fail', { reason: 'x' }], ['cancel', {}]]) {
+		for (const [verb, more] of [
+			['done', {}],
+			['update', { tokens: 1 }],
+			['handoff', { summary: 'x' }],
+			['fail', { reason: 'x' }],
+			['cancel', {}],
+		]) {
 			const said = await chomp.api.post(`/api/tasks/${verb}`, { id: made.id, ...more });
 			assert.equal(said.status, 409, `${verb}: ${said.text}`);
 			assert.equal(said.json().error.code, 'not_active');

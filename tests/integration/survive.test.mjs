@@ -17,17 +17,30 @@ let box;
 before(async () => (box = await startStepper()));
 after(() => box.close());
 
-const answers = () => waitFor('the instance answers again', async () => (await chomp.api.get('/api/state', { timeoutMs: 10_000 })).status === 200, { context: chomp.logTail });
+const answers = () =>
+	waitFor(
+		'the instance answers again',
+		async () => (await chomp.api.get('/api/state', { timeoutMs: 10_000 })).status === 200,
+		{ context: chomp.logTail },
+	);
 
 // A task that beats until it is released, then prints its count and ends.
 async function beating(code = 0) {
 	const mark = randomBytes(6).toString('hex');
 	const task = await chomp.create({
-		agent: 'shell', prompt: box.script(`echo begun-${mark}; n=0; (wait_for end-${mark}; touch /tmp/end) & until [ -e /tmp/end ]; do put beat-${mark} <<<$((++n)); sleep 0.2; done; echo "ended-${mark} after $n"; exit ${code}`),
+		agent: 'shell',
+		prompt: box.script(
+			`echo begun-${mark}; n=0; (wait_for end-${mark}; touch /tmp/end) & until [ -e /tmp/end ]; do put beat-${mark} <<<$((++n)); sleep 0.2; done; echo "ended-${mark} after $n"; exit ${code}`,
+		),
 	});
 	await chomp.run(task.id);
 	await box.put(`beat-${mark}`);
-	return { id: task.id, mark, beats: () => box.puts(`beat-${mark}`).length, release: () => box.release(`end-${mark}`) };
+	return {
+		id: task.id,
+		mark,
+		beats: () => box.puts(`beat-${mark}`).length,
+		release: () => box.release(`end-${mark}`),
+	};
 }
 
 const beatsOn = async (task) => {
@@ -44,8 +57,7 @@ function writer() {
 			const prompt = `acknowledged ${i} ${randomBytes(4).toString('hex')}`;
 			try {
 				const said = await chomp.api.post('/api/tasks', { prompt, agent: 'shell' }, { timeoutMs: 20_000 });
-				if (said.status === 200)
-					acked.push({ id: said.json().id, prompt });
+				if (said.status === 200) acked.push({ id: said.json().id, prompt });
 			} catch {
 				// no answer: nothing was promised
 			}
@@ -64,8 +76,7 @@ function writer() {
 async function assertAllThere(acked) {
 	const state = JSON.parse(await chomp.state());
 	const have = new Map(state.tasks.map((t) => [String(t.id), t.prompt]));
-	for (const { id, prompt } of acked)
-		assert.equal(have.get(id), prompt, `task ${id} was acknowledged`);
+	for (const { id, prompt } of acked) assert.equal(have.get(id), prompt, `task ${id} was acknowledged`);
 	assert.equal(new Set(state.tasks.map((t) => String(t.id))).size, state.tasks.length, 'no id twice');
 }
 
@@ -79,14 +90,20 @@ describe('kill -9', () => {
 				const victims = chomp.pids(role);
 				assert.ok(victims.length > 0, `there is a ${role}`);
 				kill(victims[0]);
-				await waitFor(`another ${role} serves`, () => {
-					const now = chomp.pids(role);
-					return !isAlive(victims[0]) && now.length >= victims.length && now;
-				}, { context: chomp.logTail });
+				await waitFor(
+					`another ${role} serves`,
+					() => {
+						const now = chomp.pids(role);
+						return !isAlive(victims[0]) && now.length >= victims.length && now;
+					},
+					{ context: chomp.logTail },
+				);
 				await answers();
 				await beatsOn(task);
 				const had = w.acked.length;
-				await waitFor('writes are acknowledged again', () => w.acked.length >= had + 5, { context: chomp.logTail });
+				await waitFor('writes are acknowledged again', () => w.acked.length >= had + 5, {
+					context: chomp.logTail,
+				});
 			} finally {
 				await w.stop();
 			}
@@ -95,7 +112,11 @@ describe('kill -9', () => {
 			const done = await chomp.until(task.id, 'done');
 			assert.equal(done.sessions.length, 1);
 			assert.equal(done.sessions[0].exit_code, 0);
-			await waitFor('the whole output is kept', async () => new RegExp(`begun-${task.mark}[^]*ended-${task.mark}`).test(await chomp.output(task.id)), { context: () => chomp.output(task.id) });
+			await waitFor(
+				'the whole output is kept',
+				async () => new RegExp(`begun-${task.mark}[^]*ended-${task.mark}`).test(await chomp.output(task.id)),
+				{ context: () => chomp.output(task.id) },
+			);
 			await assertAllThere(w.acked);
 		});
 	}
@@ -116,7 +137,10 @@ describe('kill -9', () => {
 		const mark = randomBytes(6).toString('hex');
 		for (let i = 0; i < 5; i++) {
 			const made = await chomp.create({ agent: 'shell', prompt: box.script(`put ${mark}-${i} <<<x`) });
-			const [pid] = await waitFor('a dispatcher', () => chomp.pids('dispatcher').length && chomp.pids('dispatcher'));
+			const [pid] = await waitFor(
+				'a dispatcher',
+				() => chomp.pids('dispatcher').length && chomp.pids('dispatcher'),
+			);
 			await Promise.all([chomp.run(made.id), sleep(i * 7).then(() => kill(pid))]);
 			const done = await chomp.until(made.id, 'done');
 			assert.equal(done.sessions.length, 1);
@@ -128,16 +152,17 @@ describe('kill -9', () => {
 		const mark = randomBytes(6).toString('hex');
 		for (let i = 0; i < 5; i++) {
 			const made = await chomp.create({ agent: 'shell', prompt: box.script(`put ${mark}-${i} <<<x`) });
-			const [pid] = await waitFor('a sandbox host', () => chomp.pids('sandbox host').length && chomp.pids('sandbox host'));
+			const [pid] = await waitFor(
+				'a sandbox host',
+				() => chomp.pids('sandbox host').length && chomp.pids('sandbox host'),
+			);
 			await Promise.all([chomp.run(made.id), sleep(i * 7).then(() => kill(pid))]);
 			const done = await chomp.until(made.id, (t) => t.status === 'done' || t.status === 'failed');
 			// the host may die after it made the box and before it started the agent: then the loss is told, and nothing ran twice
 			assert.ok(box.puts(`${mark}-${i}`).length <= 1, 'it ran once at most');
 			assert.equal(done.sessions.length, 1);
-			if (done.status === 'failed')
-				assert.ok(done.error.length > 0);
-			else
-				assert.equal(box.puts(`${mark}-${i}`).length, 1);
+			if (done.status === 'failed') assert.ok(done.error.length > 0);
+			else assert.equal(box.puts(`${mark}-${i}`).length, 1);
 		}
 	});
 });
@@ -168,7 +193,10 @@ describe('a loss', () => {
 
 	test('of the agent, killed from outside, ends the task as failed with the signal in the reason', async () => {
 		const mark = randomBytes(6).toString('hex');
-		const made = await chomp.create({ agent: 'shell', prompt: box.script(`put up-${mark} <<<x; exec -a agent-${mark} sleep 100000`) });
+		const made = await chomp.create({
+			agent: 'shell',
+			prompt: box.script(`put up-${mark} <<<x; exec -a agent-${mark} sleep 100000`),
+		});
 		await chomp.run(made.id);
 		await box.put(`up-${mark}`);
 		const agent = await waitFor('the agent is seen', () => inside(`agent-${mark}`).agent);

@@ -8,7 +8,6 @@ export const buildDir = path.join(repoRoot, 'build', process.env.VARIANT || 'rel
 
 export function program(name) {
 	const file = path.join(buildDir, 'bin', name);
-	if (!fs.existsSync(file))
-		throw new Error(`${file} is not built: make -C ${repoRoot}`);
+	if (!fs.existsSync(file)) throw new Error(`${file} is not built: make -C ${repoRoot}`);
 	return file;
 }

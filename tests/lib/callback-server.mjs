@@ -31,8 +31,7 @@ export async function startCallbackServer({ host = '127.0.0.1', port = 0, socket
 			requests.push({ method: rq.method, path, headers: rq.headers, body, at: Date.now() });
 			if (path.startsWith('/wait/')) {
 				const name = path.slice('/wait/'.length);
-				if (released.has(name))
-					return res.end('go\n');
+				if (released.has(name)) return res.end('go\n');
 				waiting.set(name, [...(waiting.get(name) || []), res]);
 				return undefined;
 			}
@@ -65,14 +64,14 @@ export async function startCallbackServer({ host = '127.0.0.1', port = 0, socket
 		waits: (name) => requests.filter((r) => r.path === `/wait/${name}`),
 		release(name) {
 			released.add(name);
-			for (const res of waiting.get(name) || [])
-				res.end('go\n');
+			for (const res of waiting.get(name) || []) res.end('go\n');
 			waiting.delete(name);
 		},
 		onRequest: (fn) => (reply = fn),
-		close: () => new Promise((resolve) => {
-			server.close(resolve);
-			server.closeAllConnections();
-		}),
+		close: () =>
+			new Promise((resolve) => {
+				server.close(resolve);
+				server.closeAllConnections();
+			}),
 	};
 }

@@ -45,15 +45,22 @@ export function request(base, { method = 'GET', path = '/', headers = {}, body, 
 	const at = parseBase(base);
 	return new Promise((resolve, reject) => {
 		const rq = at.lib.request({
-			socketPath: at.socketPath, hostname: at.hostname, port: at.port, agent: false,
-			method, path: at.prefix + path,
+			socketPath: at.socketPath,
+			hostname: at.hostname,
+			port: at.port,
+			agent: false,
+			method,
+			path: at.prefix + path,
 			headers: {
 				Host: at.host,
 				...(body === undefined ? {} : { 'Content-Length': Buffer.byteLength(body) }),
 				...headers,
 			},
 		});
-		const timer = setTimeout(() => rq.destroy(new Error(`${method} ${path}: no answer in ${timeoutMs} ms`)), timeoutMs);
+		const timer = setTimeout(
+			() => rq.destroy(new Error(`${method} ${path}: no answer in ${timeoutMs} ms`)),
+			timeoutMs,
+		);
 		rq.on('error', (e) => {
 			clearTimeout(timer);
 			reject(e);

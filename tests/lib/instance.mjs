@@ -22,9 +22,15 @@ const UP_MS = 120_000;
 export function chompctl(args, { env = {}, timeoutMs = UP_MS, wrap = [] } = {}) {
 	const argv = [...wrap, path.join(repoRoot, 'scripts/chompctl'), ...args];
 	return new Promise((resolve, reject) => {
-		const clean = Object.fromEntries(Object.entries(process.env).filter(([k]) => !k.startsWith('CHOMP_') && !k.startsWith('NODE_TEST')));
+		const clean = Object.fromEntries(
+			Object.entries(process.env).filter(([k]) => !k.startsWith('CHOMP_') && !k.startsWith('NODE_TEST')),
+		);
 		const started = process.hrtime.bigint();
-		const child = spawn(argv[0], argv.slice(1), { cwd: repoRoot, env: { ...clean, ...env }, stdio: ['ignore', 'pipe', 'pipe'] });
+		const child = spawn(argv[0], argv.slice(1), {
+			cwd: repoRoot,
+			env: { ...clean, ...env },
+			stdio: ['ignore', 'pipe', 'pipe'],
+		});
 		let stdout = '';
 		let stderr = '';
 		child.stdout.on('data', (d) => (stdout += d));
@@ -50,17 +56,17 @@ export const roles = {
 	'nginx master': (p) => p.comm === 'nginx' && /master process/.test(p.cmdline),
 	'nginx worker': (p) => p.comm === 'nginx' && /worker process/.test(p.cmdline),
 	'worker parent': (p, list) => isChompWorker(p) && !list.some((q) => q.pid === p.ppid && isChompWorker(q)),
-	'worker': (p, list) => isChompWorker(p) && list.some((q) => q.pid === p.ppid && isChompWorker(q)),
-	'dispatcher': (p) => p.comm === 'chomp-dispatch',
+	worker: (p, list) => isChompWorker(p) && list.some((q) => q.pid === p.ppid && isChompWorker(q)),
+	dispatcher: (p) => p.comm === 'chomp-dispatch',
 	'sandbox host': (p) => p.comm === 'chomp-sandbox',
-	'shim': (p) => p.comm === 'chomp-shim',
-	'supervisor': (p) => p.comm === 's6-svscan',
+	shim: (p) => p.comm === 'chomp-shim',
+	supervisor: (p) => p.comm === 's6-svscan',
 };
 
 export async function startInstance({ env = {}, files = {}, wrap = [], varDir, port } = {}) {
 	const base = varDir ? path.dirname(varDir) : tempDir('chomp');
 	const home = varDir || path.join(base, 'var');
-	const origin = { port: port || await freePort() };
+	const origin = { port: port || (await freePort()) };
 	const settings = { CHOMP_VAR: home, CHOMP_PORT: String(origin.port), ...env };
 	for (const [name, text] of Object.entries(files)) {
 		fs.mkdirSync(path.join(home, path.dirname(name)), { recursive: true });
@@ -72,8 +78,7 @@ export async function startInstance({ env = {}, files = {}, wrap = [], varDir, p
 	async function stop() {
 		const down = await ctl(['down']);
 		const left = await endAll(home);
-		if (!varDir)
-			fs.rmSync(base, { recursive: true, force: true });
+		if (!varDir) fs.rmSync(base, { recursive: true, force: true });
 		// what a test may want to know; a test that checks `down` looks at it
 		return { down, left: describe(left) };
 	}
@@ -82,44 +87,67 @@ export async function startInstance({ env = {}, files = {}, wrap = [], varDir, p
 	if (up.code !== 0) {
 		const logs = describe(belongingTo(home));
 		await endAll(home);
-		if (!varDir)
-			fs.rmSync(base, { recursive: true, force: true });
+		if (!varDir) fs.rmSync(base, { recursive: true, force: true });
 		throw Object.assign(new Error(`chompctl up failed with ${up.code}:\n${up.text}\n${logs}`), { up });
 	}
 	const token = (await ctl(['token'])).stdout.trim();
 
-	const call = (method, route, body, { headers = {}, bearer = token, ...rest } = {}) => request(url, {
-		method, path: route,
-		body: body === undefined || typeof body === 'string' || Buffer.isBuffer(body) ? body : JSON.stringify(body),
-		headers: { ...(bearer ? { Authorization: `Bearer ${bearer}` } : {}), ...(body === undefined ? {} : { 'Content-Type': 'application/json' }), ...headers },
-		...rest,
-	});
+	const call = (method, route, body, { headers = {}, bearer = token, ...rest } = {}) =>
+		request(url, {
+			method,
+			path: route,
+			body: body === undefined || typeof body === 'string' || Buffer.isBuffer(body) ? body : JSON.stringify(body),
+			headers: {
+				...(bearer ? { Authorization: `Bearer ${bearer}` } : {}),
+				...(body === undefined ? {} : { 'Content-Type': 'application/json' }),
+				...headers,
+			},
+			...rest,
+		});
 	const api = {
 		call,
 		get: (route, options) => call('GET', route, undefined, options),
 		post: (route, body, options) => call('POST', route, body, options),
 	};
 	const must = (said, what) => {
-		if (said.status !== 200)
-			throw new Error(`${what}: ${said.status} ${said.text.slice(0, 500)}`);
+		if (said.status !== 200) throw new Error(`${what}: ${said.status} ${said.text.slice(0, 500)}`);
 		return said.json();
 	};
 	const task = async (id) => must(await api.get(`/api/tasks/${id}`), `task ${id}`);
-	const output = async (id, sid) => (await api.get(sid ? `/api/tasks/${id}/sessions/${sid}/output` : `/api/sandbox/output/${id}`)).text;
+	const output = async (id, sid) =>
+		(await api.get(sid ? `/api/tasks/${id}/sessions/${sid}/output` : `/api/sandbox/output/${id}`)).text;
 
 	// the newest lines of every service's log, for a failing test
 	function logTail(lines = 15) {
 		const dir = path.join(home, 'log');
 		const names = fs.existsSync(dir) ? fs.readdirSync(dir) : [];
-		return names.map((n) => {
-			const file = path.join(dir, n, 'current');
-			return fs.existsSync(file) ? `-- log/${n}\n${fs.readFileSync(file, 'utf8').trim().split('\n').slice(-lines).join('\n')}` : '';
-		}).filter(Boolean).join('\n');
+		return names
+			.map((n) => {
+				const file = path.join(dir, n, 'current');
+				return fs.existsSync(file)
+					? `-- log/${n}\n${fs.readFileSync(file, 'utf8').trim().split('\n').slice(-lines).join('\n')}`
+					: '';
+			})
+			.filter(Boolean)
+			.join('\n');
 	}
 
 	const processes = () => belongingTo(home);
 	return {
-		url, port: origin.port, var: home, base, token, api, up, ctl, stop, logTail, processes, task, output, env: settings,
+		url,
+		port: origin.port,
+		var: home,
+		base,
+		token,
+		api,
+		up,
+		ctl,
+		stop,
+		logTail,
+		processes,
+		task,
+		output,
+		env: settings,
 		create: async (fields) => must(await api.post('/api/tasks', fields), 'create'),
 		run: async (id, more = {}) => must(await api.post('/api/tasks/run', { id, ...more }), `run ${id}`),
 		post: async (verb, body) => must(await api.post(`/api/tasks/${verb}`, body), verb),
@@ -128,10 +156,19 @@ export async function startInstance({ env = {}, files = {}, wrap = [], varDir, p
 			must(said, 'state');
 			return said.text;
 		},
-		until: (id, wanted, options) => waitFor(`task ${id} is ${typeof wanted === 'string' ? wanted : 'as wanted'}`, async () => {
-			const t = await task(id);
-			return (typeof wanted === 'string' ? t.status === wanted : wanted(t)) && t;
-		}, { context: async () => `${JSON.stringify(await task(id).catch((e) => e.message))}\n${await output(id).catch((e) => e.message)}\n${logTail()}`, ...options }),
+		until: (id, wanted, options) =>
+			waitFor(
+				`task ${id} is ${typeof wanted === 'string' ? wanted : 'as wanted'}`,
+				async () => {
+					const t = await task(id);
+					return (typeof wanted === 'string' ? t.status === wanted : wanted(t)) && t;
+				},
+				{
+					context: async () =>
+						`${JSON.stringify(await task(id).catch((e) => e.message))}\n${await output(id).catch((e) => e.message)}\n${logTail()}`,
+					...options,
+				},
+			),
 		pids: (role) => {
 			const list = processes();
 			return list.filter((p) => roles[role](p, list)).map((p) => p.pid);

@@ -18,18 +18,23 @@ const NOBODY = 65534;
 const asRoot = process.getuid() === 0;
 
 function own(file) {
-	if (asRoot)
-		fs.chownSync(file, NOBODY, NOBODY);
+	if (asRoot) fs.chownSync(file, NOBODY, NOBODY);
 	return file;
 }
 
-export async function startLocalHost({ listen = 'unix', callback = 'network', capacity = 8, env = {}, args = [], withSecret = true } = {}) {
+export async function startLocalHost({
+	listen = 'unix',
+	callback = 'network',
+	capacity = 8,
+	env = {},
+	args = [],
+	withSecret = true,
+} = {}) {
 	const dir = tempDir('chomp-host');
 	// Staged: the clone may lie where the other user cannot go.
 	const opt = path.join(dir, 'opt');
 	fs.mkdirSync(opt);
-	for (const name of ['chomp-sandbox', 'chomp-shim'])
-		fs.copyFileSync(program(name), path.join(opt, name));
+	for (const name of ['chomp-sandbox', 'chomp-shim']) fs.copyFileSync(program(name), path.join(opt, name));
 	fs.cpSync(path.join(repoRoot, 'scripts'), path.join(opt, 'scripts'), { recursive: true });
 	const boxes = own(fs.mkdirSync(path.join(dir, 'sandboxes'), { recursive: true, mode: 0o700 }));
 	const run = own(fs.mkdirSync(path.join(dir, 'run'), { recursive: true }));
@@ -45,11 +50,23 @@ export async function startLocalHost({ listen = 'unix', callback = 'network', ca
 	const port = listen === 'tcp' ? await freePort() : 0;
 	const url = listen === 'tcp' ? `http://127.0.0.1:${port}` : `unix:${path.join(run, 'sandbox.sock')}`;
 	const argv = [
-		'--dir', boxes, '--listen', listen === 'tcp' ? `127.0.0.1:${port}` : url, '--lock', path.join(run, 'lock'),
+		'--dir',
+		boxes,
+		'--listen',
+		listen === 'tcp' ? `127.0.0.1:${port}` : url,
+		'--lock',
+		path.join(run, 'lock'),
 		...(withSecret ? ['--secret-file', secretFile] : []),
-		'--scripts', path.join(opt, 'scripts'), '--agents', path.join(dir, 'agents'),
+		'--scripts',
+		path.join(opt, 'scripts'),
+		'--agents',
+		path.join(dir, 'agents'),
 		...(callbackSocket ? ['--callback', path.dirname(callbackSocket)] : []),
-		'--shim', path.join(opt, 'chomp-shim'), '--capacity', String(capacity), ...args,
+		'--shim',
+		path.join(opt, 'chomp-shim'),
+		'--capacity',
+		String(capacity),
+		...args,
 	];
 	const logFile = path.join(dir, 'host.log');
 	let child;
@@ -58,23 +75,33 @@ export async function startLocalHost({ listen = 'unix', callback = 'network', ca
 	async function start(extra = {}) {
 		const out = fs.openSync(logFile, 'a');
 		child = spawn(path.join(opt, 'chomp-sandbox'), argv, {
-			cwd: '/', stdio: ['ignore', out, out], ...(asRoot ? { uid: NOBODY, gid: NOBODY } : {}),
-			env: { PATH: '/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin', LANG: 'C.UTF-8', CHOMP_TEST_CANARY: 'canary-of-the-host', ...env, ...extra },
+			cwd: '/',
+			stdio: ['ignore', out, out],
+			...(asRoot ? { uid: NOBODY, gid: NOBODY } : {}),
+			env: {
+				PATH: '/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin',
+				LANG: 'C.UTF-8',
+				CHOMP_TEST_CANARY: 'canary-of-the-host',
+				...env,
+				...extra,
+			},
 		});
 		fs.closeSync(out);
 		child.on('error', () => {});
-		await waitFor('the sandbox host answers /health', async () => {
-			if (child.exitCode !== null || child.signalCode !== null)
-				return true;
-			return (await request(url, { path: '/health', timeoutMs: 5000 })).status === 200;
-		}, { context: log });
+		await waitFor(
+			'the sandbox host answers /health',
+			async () => {
+				if (child.exitCode !== null || child.signalCode !== null) return true;
+				return (await request(url, { path: '/health', timeoutMs: 5000 })).status === 200;
+			},
+			{ context: log },
+		);
 		if (child.exitCode !== null || child.signalCode !== null)
 			throw new Error(`chomp-sandbox ended with ${child.exitCode ?? child.signalCode}:\n${log()}`);
 	}
 
 	async function end(signal) {
-		if (child.exitCode === null && child.signalCode === null)
-			kill(child.pid, signal);
+		if (child.exitCode === null && child.signalCode === null) kill(child.pid, signal);
 		await waitFor(`chomp-sandbox ends on ${signal}`, () => !isAlive(child.pid), { context: log });
 		return child.exitCode ?? child.signalCode;
 	}
@@ -87,14 +114,24 @@ export async function startLocalHost({ listen = 'unix', callback = 'network', ca
 		throw e;
 	}
 	return {
-		url, secret, secretFile: withSecret ? secretFile : undefined, dir, boxes, callbackSocket, capacity, log, end, start, argv, opt,
+		url,
+		secret,
+		secretFile: withSecret ? secretFile : undefined,
+		dir,
+		boxes,
+		callbackSocket,
+		capacity,
+		log,
+		end,
+		start,
+		argv,
+		opt,
 		get pid() {
 			return child.pid;
 		},
 		// drained, then everything that is left is ended by pid; `left` tells a test what should not have been there
 		async stop() {
-			if (isAlive(child.pid))
-				kill(child.pid, 'SIGUSR1');
+			if (isAlive(child.pid)) kill(child.pid, 'SIGUSR1');
 			await waitFor('the host drains', () => !isAlive(child.pid)).catch(() => {});
 			const left = await endAll(dir);
 			fs.rmSync(dir, { recursive: true, force: true });

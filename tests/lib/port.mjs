@@ -6,16 +6,16 @@ import net from 'node:net';
 const FIRST = 18_000;
 const LAST = 29_999;
 
-const isFree = (port) => new Promise((resolve) => {
-	const s = net.createServer();
-	s.on('error', () => resolve(false));
-	s.listen({ port, host: '127.0.0.1', exclusive: true }, () => s.close(() => resolve(true)));
-});
+const isFree = (port) =>
+	new Promise((resolve) => {
+		const s = net.createServer();
+		s.on('error', () => resolve(false));
+		s.listen({ port, host: '127.0.0.1', exclusive: true }, () => s.close(() => resolve(true)));
+	});
 
 export async function freePort() {
 	for (;;) {
 		const port = FIRST + Math.floor(Math.random() * (LAST - FIRST));
-		if (await isFree(port))
-			return port;
+		if (await isFree(port)) return port;
 	}
 }

@@ -13,8 +13,7 @@ function readProc(pid, name) {
 
 function look(pid) {
 	const stat = readProc(pid, 'stat');
-	if (!stat)
-		return null;
+	if (!stat) return null;
 	const rest = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
 	return {
 		pid,
@@ -33,12 +32,24 @@ function look(pid) {
 				return '';
 			}
 		},
+		// the files and directories it holds open
+		get holds() {
+			try {
+				return fs.readdirSync(`/proc/${pid}/fd`).map((fd) => fs.readlinkSync(`/proc/${pid}/fd/${fd}`));
+			} catch {
+				return [];
+			}
+		},
 	};
 }
 
 // Every process but zombies.
 export function all() {
-	return fs.readdirSync('/proc').filter((n) => /^\d+$/.test(n)).map((n) => look(Number(n))).filter((p) => p && p.state !== 'Z');
+	return fs
+		.readdirSync('/proc')
+		.filter((n) => /^\d+$/.test(n))
+		.map((n) => look(Number(n)))
+		.filter((p) => p && p.state !== 'Z');
 }
 
 export const isAlive = (pid) => {
@@ -46,11 +57,16 @@ export const isAlive = (pid) => {
 	return Boolean(p) && p.state !== 'Z';
 };
 
-// The processes that name the directory `text` in their command line, were started with it in their environment or work in
-// it, and all their descendants.
+// The processes that name the directory `text` in their command line, were started with it in their environment, work in it or
+// (a shim, which is told nothing else) hold it open, and all their descendants.
 export function belongingTo(text) {
 	const list = all().filter((p) => p.pid !== process.pid && p.pid !== process.ppid);
-	const mine = new Set(list.filter((p) => p.cmdline.includes(text) || p.environ.includes(text) || p.cwd.startsWith(text)).map((p) => p.pid));
+	const is = (p) =>
+		p.cmdline.includes(text) ||
+		p.environ.includes(text) ||
+		p.cwd.startsWith(text) ||
+		(p.comm === 'chomp-shim' && p.holds.some((f) => f.startsWith(text)));
+	const mine = new Set(list.filter(is).map((p) => p.pid));
 	for (let grew = true; grew;) {
 		grew = false;
 		for (const p of list) {
@@ -63,25 +79,33 @@ export function belongingTo(text) {
 	return list.filter((p) => mine.has(p.pid));
 }
 
-export const describe = (list) => list.map((p) => `${p.pid} (parent ${p.ppid}, ${p.state}) ${p.cmdline.replaceAll('\0', ' ').slice(0, 160) || p.comm}`).join('\n');
+export const describe = (list) =>
+	list
+		.map(
+			(p) => `${p.pid} (parent ${p.ppid}, ${p.state}) ${p.cmdline.replaceAll('\0', ' ').slice(0, 160) || p.comm}`,
+		)
+		.join('\n');
 
 export function kill(pid, signal = 'SIGKILL') {
 	try {
 		process.kill(pid, signal);
 	} catch (e) {
-		if (e.code !== 'ESRCH')
-			throw e;
+		if (e.code !== 'ESRCH') throw e;
 	}
 }
 
 // Ends what is left of one instance, by pid; returns what had to be ended.
 export async function endAll(text) {
 	const first = belongingTo(text);
-	await waitFor(`everything of ${text} is gone`, () => {
-		const left = belongingTo(text);
-		left.forEach((p) => kill(p.pid));
-		return left.length === 0;
-	}, { context: () => describe(belongingTo(text)) });
+	await waitFor(
+		`everything of ${text} is gone`,
+		() => {
+			const left = belongingTo(text);
+			left.forEach((p) => kill(p.pid));
+			return left.length === 0;
+		},
+		{ context: () => describe(belongingTo(text)) },
+	);
 	return first;
 }
 

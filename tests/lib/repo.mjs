@@ -7,14 +7,26 @@ import os from 'node:os';
 import path from 'node:path';
 
 const gitEnv = {
-	PATH: process.env.PATH, HOME: '/nonexistent', GIT_CONFIG_NOSYSTEM: '1', GIT_CONFIG_GLOBAL: '/dev/null', LANG: 'C.UTF-8',
-	GIT_AUTHOR_NAME: 'Test', GIT_AUTHOR_EMAIL: 'test@example.org',
-	GIT_COMMITTER_NAME: 'Test', GIT_COMMITTER_EMAIL: 'test@example.org',
-	GIT_AUTHOR_DATE: '2026-01-01T00:00:00Z', GIT_COMMITTER_DATE: '2026-01-01T00:00:00Z',
+	PATH: process.env.PATH,
+	HOME: '/nonexistent',
+	GIT_CONFIG_NOSYSTEM: '1',
+	GIT_CONFIG_GLOBAL: '/dev/null',
+	LANG: 'C.UTF-8',
+	GIT_AUTHOR_NAME: 'Test',
+	GIT_AUTHOR_EMAIL: 'test@example.org',
+	GIT_COMMITTER_NAME: 'Test',
+	GIT_COMMITTER_EMAIL: 'test@example.org',
+	GIT_AUTHOR_DATE: '2026-01-01T00:00:00Z',
+	GIT_COMMITTER_DATE: '2026-01-01T00:00:00Z',
 };
 
 export function git(dir, ...args) {
-	return execFileSync('git', ['-c', `safe.directory=*`, ...args], { cwd: dir, env: gitEnv, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
+	return execFileSync('git', ['-c', `safe.directory=*`, ...args], {
+		cwd: dir,
+		env: gitEnv,
+		encoding: 'utf8',
+		stdio: ['ignore', 'pipe', 'pipe'],
+	});
 }
 
 // A directory that other users can enter: the sandbox host is one when the tests run as root.
@@ -57,12 +69,9 @@ export function treeHash(dir) {
 			const full = path.join(at, name);
 			const st = fs.lstatSync(full);
 			hash.update(`${path.relative(dir, full)}\0${st.mode}\0${st.uid}\0`);
-			if (st.isSymbolicLink())
-				hash.update(fs.readlinkSync(full));
-			else if (st.isDirectory())
-				walk(full);
-			else if (st.isFile())
-				hash.update(fs.readFileSync(full));
+			if (st.isSymbolicLink()) hash.update(fs.readlinkSync(full));
+			else if (st.isDirectory()) walk(full);
+			else if (st.isFile()) hash.update(fs.readFileSync(full));
 		}
 	};
 	walk(dir);

@@ -9,7 +9,11 @@ const note = (result, name) => results && fs.appendFileSync(results, `${JSON.str
 function because(error) {
 	const cause = error?.cause ?? error;
 	const text = cause?.stack || cause?.message || String(cause);
-	return text.split('\n').filter((l) => !/node:internal/.test(l)).map((l) => `      ${l}`).join('\n');
+	return text
+		.split('\n')
+		.filter((l) => !/node:internal/.test(l))
+		.map((l) => `      ${l}`)
+		.join('\n');
 }
 
 // Failed of itself: a hook, the file's loading, a crash; not because a test inside failed.

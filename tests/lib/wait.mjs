@@ -13,16 +13,16 @@ export async function waitFor(what, condition, { deadlineMs = DEADLINE_MS, every
 	for (;;) {
 		try {
 			const value = await condition();
-			if (value)
-				return value;
+			if (value) return value;
 			last = undefined;
 		} catch (e) {
 			last = e;
 		}
 		if (Date.now() >= until) {
 			const more = context ? `\n${await context()}` : '';
-			throw new Error(`not in ${deadlineMs} ms: ${what}${last ? ` (last: ${last.message})` : ''}${more}`,
-				{ cause: last });
+			throw new Error(`not in ${deadlineMs} ms: ${what}${last ? ` (last: ${last.message})` : ''}${more}`, {
+				cause: last,
+			});
 		}
 		await sleep(everyMs);
 	}
@@ -32,14 +32,18 @@ export async function waitFor(what, condition, { deadlineMs = DEADLINE_MS, every
 export async function waitForSilence(what, read, { quietMs = 3000, deadlineMs = DEADLINE_MS } = {}) {
 	let seen = await read();
 	let since = Date.now();
-	return waitFor(what, async () => {
-		const now = await read();
-		if (now !== seen) {
-			seen = now;
-			since = Date.now();
-		}
-		return Date.now() - since >= quietMs;
-	}, { deadlineMs, everyMs: 100 });
+	return waitFor(
+		what,
+		async () => {
+			const now = await read();
+			if (now !== seen) {
+				seen = now;
+				since = Date.now();
+			}
+			return Date.now() - since >= quietMs;
+		},
+		{ deadlineMs, everyMs: 100 },
+	);
 }
 
 export { sleep };
