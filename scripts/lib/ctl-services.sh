@@ -1,0 +1,126 @@
+# shellcheck shell=bash disable=SC2034,SC2015
+# What is supervised: s6's scan directory and nginx's configuration, written anew at every start.  Sourced by chompctl.
+#
+# $CHOMP_VAR/run/s6/<service>/run starts the program, …/finish ends what a killed one left (service.sh), …/log/run is its
+# logger.  s6 restarts at once what had run for a second, and waits out the second otherwise, so a crash loop costs one
+# start a second.  That rule asks for a service that has said "ready"; ./run says so itself (notification-fd), since
+# readiness is judged by chompctl from outside.
+
+# service NAME USER [PREPARE] -- ENVIRONMENT… -- COMMAND…
+# PREPARE is shell text that ./run runs first, as root when root.  The working directory is $CHOMP_VAR/run.
+service() {
+  local name=$1 user=$2 prepare=:
+  shift 2
+  [ "$1" = -- ] || { prepare=$1 && shift; }
+  shift
+  local environment=("PATH=$SERVICE_PATH" LANG=C.UTF-8 "HOME=/nonexistent")
+  while [ "$1" != -- ]; do
+    environment+=("$1") && shift
+  done
+  shift
+  local dir=$S6/$name
+  mkdir -p -- "$dir/data" "$dir/log"
+  echo 3 >"$dir/notification-fd"
+  echo 5000 >"$dir/timeout-kill"
+  cat >"$dir/run" <<SH
+#!/bin/sh
+# $name, written by chompctl.
+exec 2>&1
+. ../.lib/service.sh
+group_begin
+echo >&3
+exec 3>&-
+umask 027
+ulimit -c 0
+ulimit -n 8192 2>/dev/null || ulimit -n "\$(ulimit -Hn)"
+cd $(sh_quote "$IN_VAR/run") || exit 1
+$prepare
+exec env -i $(sh_quote "${environment[@]}") $(drop_to "$user") $(sh_quote "$@")
+SH
+  cat >"$dir/finish" <<'SH'
+#!/bin/sh
+. ../.lib/service.sh
+group_end
+SH
+  cat >"$dir/log/run" <<SH
+#!/bin/sh
+umask 027
+exec $(drop_to chomp) s6-log -b n10 s1000000 $(sh_quote "$IN_VAR/log/$name")
+SH
+  chmod 0755 "$dir/run" "$dir/finish" "$dir/log/run"
+}
+
+# The words that make a command run as another user.  A bubblewrap that is setuid root (no unprivileged user namespaces
+# on that kernel) would be stopped by no_new_privs; nginx's master keeps root for its port and starts workers without.
+drop_to() {
+  local flags=--no-new-privs
+  [ "$1" != chomp-box ] || [ ! -u "$(command -v bwrap 2>/dev/null || echo /)" ] || flags=''
+  if [ "$AS_ROOT" -eq 0 ]; then
+    printf 'setpriv %s --' "$flags"
+  elif [ "$1" = root ]; then
+    printf 'setpriv --no-new-privs --inh-caps=-all --'
+  else
+    printf 'setpriv --reuid %s --regid %s --init-groups --inh-caps=-all %s --' "$1" "$1" "$flags"
+  fi
+}
+
+SERVICE_PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+
+# In the order in which status shows them.  A new program is one more name here and one more `service` below.
+services_name() {
+  SERVICES=(nginx worker dispatch)
+  [ "$SANDBOX_LOCAL" -eq 0 ] || SERVICES+=(sandbox)
+}
+
+services_write() {
+  local url=$SANDBOX_URL
+  [ "$SANDBOX_LOCAL" -eq 0 ] || url=unix:$IN_VAR/run/sandbox/sandbox.sock
+  rm -rf -- "$S6" "$RUN/nginx" || die "cannot clear $S6"
+  mkdir -p -- "$S6/.lib" "$S6/.s6-svscan" && cp -- "$APP/scripts/lib/service.sh" "$S6/.lib/" || die "cannot write $S6"
+
+  nginx_write
+  service nginx root 'rm -f callback/api.sock' -- -- nginx -e stderr -p nginx/ -c nginx.conf
+  service worker chomp -- "CHOMP_VAR=$IN_VAR" "CHOMP_WORKERS=$WORKERS" "CHOMP_PORT=$PORT" \
+    "CHOMP_PUBLIC_ORIGINS=$PUBLIC_ORIGINS" "CHOMP_TEMPLATES=$IN_APP/cgi-templates" -- "$IN_BIN/chomp-worker"
+  service dispatch chomp -- "CHOMP_VAR=$IN_VAR" "CHOMP_SANDBOX_URL=$url" \
+    "CHOMP_SANDBOX_SECRET_FILE=$DISPATCH_SECRET" "CHOMP_CALLBACK_URL=$CALLBACK_URL" -- "$IN_BIN/chomp-dispatch"
+  # chomp-box must not be able to open secrets/: it is handed the one file that it needs.
+  [ "$SANDBOX_LOCAL" -eq 0 ] ||
+    service sandbox chomp-box "exec 3<$(sh_quote "$IN_VAR/secrets/sandbox_secret") || exit 1" -- -- \
+      "$IN_BIN/chomp-sandbox" --dir "$IN_VAR/sandboxes" --listen "unix:$IN_VAR/run/sandbox/sandbox.sock" \
+      --lock "$IN_VAR/run/sandbox/lock" --secret-fd 3 --scripts "$IN_APP/scripts" --agents "$IN_AGENTS" \
+      --callback "$IN_VAR/run/callback" --shim "$IN_BIN/chomp-shim"
+  [ -x "$S6/nginx/run" ] || die "$VAR is on a file system mounted noexec: take another CHOMP_VAR"
+}
+
+# nginx's own directory: the templates filled in, its temporary files, and a link to the static files.
+nginx_write() {
+  local to=$RUN/nginx text user_line='' hosts='' host
+  mkdir -p -- "$to/tmp" && cp -R -- "$APP"/nginx/*.conf "$APP/nginx/errors" "$to/" && ln -s -- "$IN_HTDOCS" "$to/htdocs" ||
+    die "cannot write $to"
+  [ "$AS_ROOT" -eq 0 ] || user_line='user www-data chomp-web;'
+  for host in $(origin_hosts); do
+    hosts+=$'\t\t'"\"$host\" 1;"$'\n'
+  done
+  text=$(<"$APP/nginx/nginx.conf.in") || die "cannot read $APP/nginx/nginx.conf.in"
+  text=${text//@USER_LINE@/"$user_line"}
+  text=${text//@LISTEN@/"$LISTEN"}
+  text=${text//@KNOWN_HOSTS@/"${hosts%$'\n'}"}
+  printf '%s\n' "$text" >"$to/nginx.conf" || die "cannot write $to/nginx.conf"
+  [ "$AS_ROOT" -eq 0 ] || chmod -R go+rX -- "$to"
+}
+
+# What a Host header may say: each origin's name and port.  A browser leaves out the port that belongs to the scheme,
+# some clients do not.
+origin_hosts() {
+  local origin host
+  for origin in "${ORIGINS[@]}"; do
+    host=${origin#*://}
+    [[ $host =~ :[0-9]+$ ]] || case $origin in
+      https:*) echo "$host:443" ;;
+      *) echo "$host:80" ;;
+    esac
+    echo "$host"
+    [[ $origin != https://*:443 && $origin != http://*:80 ]] || echo "${host%:*}"
+  done | tr 'A-Z' 'a-z' | sort -u
+}

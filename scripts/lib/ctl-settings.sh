@@ -1,0 +1,149 @@
+# shellcheck shell=bash disable=SC2034,SC2015
+# Messages, and what the environment says about this instance.  Sourced by chompctl.
+
+say() { printf '%s\n' "$*"; }
+warn() { printf 'chompctl: %s\n' "$*" >&2; }
+die() {
+  warn "$@"
+  exit 1
+}
+
+# Milliseconds since the epoch, and a pause without a process: reading from a pipe that nobody writes to.
+now_ms() { NOW_MS=$((${EPOCHREALTIME/./} / 1000)); }
+nap() {
+  [ -n "${NAP_FD:-}" ] || exec {NAP_FD}<> <(:)
+  read -rt "${1:-0.02}" -u "$NAP_FD" || :
+}
+
+# alive PID: runs, and is not a zombie.
+alive() {
+  local stat
+  { read -r stat <"/proc/$1/stat"; } 2>/dev/null || return 1
+  stat=${stat##*) }
+  [[ $stat != [ZX]* ]]
+}
+
+# Quote for /bin/sh.
+sh_quote() {
+  local out='' word
+  for word in "$@"; do
+    out+=" '${word//\'/\'\\\'\'}'"
+  done
+  printf '%s' "${out# }"
+}
+
+SETTINGS=(CHOMP_PORT CHOMP_BIND CHOMP_WORKERS CHOMP_SANDBOX_URL CHOMP_SANDBOX_SECRET_FILE CHOMP_PUBLIC_ORIGINS CHOMP_AGENTS)
+
+# Where the instance lives.  VAR is canonical, so that two spellings of one directory are one instance.
+settings_place() {
+  local asked=${CHOMP_VAR:-$APP/var}
+  [[ $asked != *$'\n'* ]] || die 'CHOMP_VAR must not hold a line break'
+  VAR=$(readlink -m -- "$asked") || die "CHOMP_VAR: cannot make sense of $asked"
+  [ "$VAR" != / ] || die 'CHOMP_VAR must not be /'
+  RUN=$VAR/run
+  S6=$RUN/s6
+  CONFIG=$RUN/config
+  BIN=${CHOMP_BIN:-$APP/build/release/bin}
+  HTDOCS=$APP/build/htdocs
+  AS_ROOT=0
+  [ "$EUID" -ne 0 ] || AS_ROOT=1
+}
+
+# What the running (or last) instance was started with: CONFIG_OF[name].
+declare -A CONFIG_OF=()
+settings_saved() {
+  local name value
+  CONFIG_OF=()
+  [ -r "$CONFIG" ] || return 0
+  while IFS='=' read -r name value; do
+    CONFIG_OF[$name]=$value
+  done <"$CONFIG"
+}
+
+# Settings that the environment does not name are taken from the last start: `restart` in another shell keeps the port.
+settings_keep() {
+  local name
+  for name in "${SETTINGS[@]}"; do
+    [ -n "${!name+set}" ] || [ -z "${CONFIG_OF[$name]:-}" ] || printf -v "$name" '%s' "${CONFIG_OF[$name]}"
+  done
+}
+
+number_in() { # name value low high
+  [[ $2 =~ ^[0-9]{1,9}$ ]] && ((10#$2 >= $3 && 10#$2 <= $4)) || die "$1 is '$2': a number from $3 to $4 is wanted"
+}
+
+settings_read() {
+  PORT=${CHOMP_PORT:-8000} ADDRESS=${CHOMP_BIND:-127.0.0.1} WORKERS=${CHOMP_WORKERS:-8}
+  number_in CHOMP_PORT "$PORT" 1 65535
+  number_in CHOMP_WORKERS "$WORKERS" 1 256
+  PORT=$((10#$PORT)) WORKERS=$((10#$WORKERS))
+  ADDRESS=${ADDRESS#[} ADDRESS=${ADDRESS%]}
+  [[ $ADDRESS != localhost ]] || ADDRESS=127.0.0.1
+  [[ $ADDRESS =~ ^[0-9]{1,3}(\.[0-9]{1,3}){3}$|^[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*$ ]] ||
+    die "CHOMP_BIND is '$ADDRESS': an IP address is wanted, such as 127.0.0.1, 0.0.0.0 or ::1"
+  settings_origins
+  settings_sandbox
+  AGENTS=${CHOMP_AGENTS:+$(readlink -m -- "$CHOMP_AGENTS")}
+  AGENTS=${AGENTS:-$VAR/agents}
+}
+
+# PUBLIC_ORIGINS: what browsers may call us, the loopback names always among them where we listen there.  DIAL is where
+# this script itself finds nginx.
+settings_origins() {
+  local host=$ADDRESS origin own=''
+  [[ $host != *:* ]] || host="[$host]"
+  LISTEN=$host:$PORT
+  DIAL=$ADDRESS
+  case $ADDRESS in
+    127.* | ::1) own="http://$host:$PORT http://localhost:$PORT" ;;
+    0.0.0.0) own="http://127.0.0.1:$PORT http://localhost:$PORT" DIAL=127.0.0.1 ;;
+    ::) own="http://[::1]:$PORT http://localhost:$PORT" DIAL=::1 ;;
+  esac
+  PUBLIC_ORIGINS=${CHOMP_PUBLIC_ORIGINS:-}
+  if [ -z "$PUBLIC_ORIGINS" ] && [[ $ADDRESS != 127.* && $ADDRESS != ::1 ]]; then
+    die "CHOMP_BIND=$ADDRESS opens chomp to the network. Say under which address it is reached, best https:// through a
+  TLS proxy in front of it: CHOMP_PUBLIC_ORIGINS='https://chomp.example.org'. Without TLS the login can be overheard."
+  fi
+  for origin in $PUBLIC_ORIGINS; do
+    [[ $origin =~ ^https?://(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:[0-9]{1,5})?$ ]] ||
+      die "CHOMP_PUBLIC_ORIGINS: '$origin' is not an origin such as https://chomp.example.org or http://192.168.1.5:8000"
+  done
+  for origin in $own; do
+    [[ " $PUBLIC_ORIGINS " == *" $origin "* ]] || PUBLIC_ORIGINS+=" $origin"
+  done
+  read -r -a ORIGINS <<<"$PUBLIC_ORIGINS"
+  PUBLIC_ORIGINS=${ORIGINS[*]}
+  ORIGIN=${ORIGINS[0]}
+}
+
+# The sandbox host: ours, started and supervised here, unless CHOMP_SANDBOX_URL points elsewhere.
+settings_sandbox() {
+  SANDBOX_URL=${CHOMP_SANDBOX_URL:-} SANDBOX_SECRET=${CHOMP_SANDBOX_SECRET_FILE:-} SANDBOX_LOCAL=1
+  CALLBACK_URL=http://$LISTEN
+  case $ADDRESS in
+    0.0.0.0) CALLBACK_URL=http://127.0.0.1:$PORT ;;
+    ::) CALLBACK_URL="http://[::1]:$PORT" ;;
+  esac
+  [ -z "$SANDBOX_URL" ] || [ "$SANDBOX_URL" = "unix:$RUN/sandbox/sandbox.sock" ] || SANDBOX_LOCAL=0
+  [ -z "$SANDBOX_SECRET" ] || SANDBOX_SECRET=$(readlink -m -- "$SANDBOX_SECRET")
+  [ "$SANDBOX_LOCAL" -eq 0 ] || return 0
+  [[ $SANDBOX_URL =~ ^unix:/[^[:cntrl:]]+$|^https?://[^[:space:][:cntrl:]]+$ ]] ||
+    die "CHOMP_SANDBOX_URL is '$SANDBOX_URL': unix:/path/to.sock, http://127.0.0.1:PORT or https://… is wanted"
+  [ -z "$SANDBOX_SECRET" ] || [ -r "$SANDBOX_SECRET" ] || die "CHOMP_SANDBOX_SECRET_FILE: cannot read $SANDBOX_SECRET"
+  [ -n "$SANDBOX_SECRET" ] || [[ $SANDBOX_URL =~ ^unix:|^http://(127\.|localhost[:/]|localhost$|\[::1\]) ]] ||
+    die "CHOMP_SANDBOX_URL is not on this host: CHOMP_SANDBOX_SECRET_FILE has to name the file with its secret"
+  # A host elsewhere calls back over the network: by the first address that the owner says we are reached at.
+  [ -z "${CHOMP_PUBLIC_ORIGINS:-}" ] || [[ $SANDBOX_URL != https:* ]] || CALLBACK_URL=$ORIGIN
+}
+
+settings_save() {
+  local name
+  {
+    for name in "${SETTINGS[@]}"; do
+      [ -z "${!name:-}" ] || printf '%s=%s\n' "$name" "${!name//$'\n'/ }"
+    done
+    printf '%s=%s\n' origin "$ORIGIN" origins "$PUBLIC_ORIGINS" listen "$LISTEN" dial "$DIAL" port "$PORT" \
+      users "$([ "$AS_ROOT" -eq 1 ] && echo separate || echo "$(id -un)")" sandbox "${SANDBOX_URL:-local}" \
+      in_var "$IN_VAR" in_app "$IN_APP" services "${SERVICES[*]}"
+  } >"$CONFIG.new" && mv -f "$CONFIG.new" "$CONFIG" || die "cannot write $CONFIG"
+}
