@@ -323,3 +323,23 @@ enum err task_kill_retry(struct task *t, const char *sid, const char *error, int
 	s->kill.next_at = next_at;
 	return ERR_OK;
 }
+
+enum err task_alive(struct task *t, const char *sid, int64_t now, struct errinfo *e)
+{
+	struct session *s;
+	enum err rc = want_session(t, sid, &s, e);
+
+	if (rc == ERR_OK && session_open(s) && now > s->active_at)
+		s->active_at = now;
+	return rc;
+}
+
+enum err task_contact(struct task *t, const char *sid, const char *error, struct errinfo *e)
+{
+	struct session *s;
+	enum err rc = want_session(t, sid, &s, e);
+
+	if (rc == ERR_OK && session_open(s) && s->dispatch.state == STEP_DONE)
+		s->dispatch.error = error;
+	return rc;
+}

@@ -54,5 +54,9 @@ enum err task_ended(struct task *t, const char *sid, enum result result, const c
 enum err task_killed(struct task *t, const char *sid, struct errinfo *e);
 enum err task_kill_retry(struct task *t, const char *sid, const char *error, int64_t next_at,
 			 struct errinfo *e);
+/* A sign of life of the running session (terminal bytes); nothing else changes. */
+enum err task_alive(struct task *t, const char *sid, int64_t now, struct errinfo *e);
+/* Whether the host of a started session can be reached: why not (shown as unknown), or NULL. */
+enum err task_contact(struct task *t, const char *sid, const char *error, struct errinfo *e);
 
 #endif

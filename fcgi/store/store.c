@@ -333,6 +333,23 @@ bool store_is_deleted(const struct store *s, int64_t id)
 	return index_slot(&s->log.index, id) == SLOT_DELETED;
 }
 
+int64_t store_task_version(const struct store *s, int64_t id)
+{
+	return index_slot(&s->log.index, id) != SLOT_NONE ? index_entry(&s->log.index, id)->changing.off : 0;
+}
+
+enum err store_peek(struct store *s, struct arena *a, int64_t id, struct task *out, struct errinfo *e)
+{
+	enum err rc = log_catch_up(&s->log, e);
+
+	if (rc != ERR_OK && rc != ERR_CORRUPT)
+		return rc;
+	if (index_slot(&s->log.index, id) < SLOT_STATUS)
+		return no_task(id, e);
+	memset(out, 0, sizeof *out);
+	return read_part(s, a, index_entry(&s->log.index, id)->changing, out, e);
+}
+
 enum err store_doomed(struct store *s, struct arena *a, int64_t id, struct doomed **kills, size_t *count,
 		      struct errinfo *e)
 {

@@ -79,6 +79,11 @@ struct store_counts store_counts(const struct store *s);
 /* The lowest id above `after` (0: start) with work to do or to watch, 0 when there is none.  Deleted tasks included. */
 int64_t store_next_todo(const struct store *s, int64_t after);
 bool store_is_deleted(const struct store *s, int64_t id);
+/* Another number after every change of the task (or its tombstone), 0 when there is none: whoever remembers it reads again
+ * only what changed. */
+int64_t store_task_version(const struct store *s, int64_t id);
+/* As store_get, but without what never changes (prompt, dir …, created): a short read, and the prompt may be long. */
+enum err store_peek(struct store *s, struct arena *a, int64_t id, struct task *out, struct errinfo *e);
 /* The sandboxes of a deleted task that still have to be ended. */
 enum err store_doomed(struct store *s, struct arena *a, int64_t id, struct doomed **kills, size_t *count,
 		      struct errinfo *e);
