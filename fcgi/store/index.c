@@ -131,6 +131,20 @@ int64_t index_before(const struct index *ix, int64_t *below, unsigned status_mas
 	return 0;
 }
 
+int64_t index_next_live(const struct index *ix, int64_t after)
+{
+	for (int64_t id = after + 1; id < ix->next_id; id++) {
+		const struct index_chunk *c = chunk_of(ix, id);
+		if (c == NULL) {
+			id += INDEX_CHUNK - 1 - id % INDEX_CHUNK;
+			continue;
+		}
+		if (c->slot[id % INDEX_CHUNK] >= SLOT_STATUS)
+			return id;
+	}
+	return 0;
+}
+
 int64_t index_next_todo(const struct index *ix, int64_t after)
 {
 	for (int64_t id = after + 1; id < ix->next_id; id++) {

@@ -54,6 +54,9 @@ const struct entry *index_entry(const struct index *ix, int64_t id); /* of a slo
  * 0 when none is left.  *below moves to where to go on. */
 int64_t index_before(const struct index *ix, int64_t *below, unsigned status_mask, int64_t *steps);
 
+/* The lowest live id above `after`, 0 when there is none. */
+int64_t index_next_live(const struct index *ix, int64_t after);
+
 /* The lowest id above `after` with work for the dispatcher, 0 when there is none. */
 int64_t index_next_todo(const struct index *ix, int64_t after);
 

@@ -92,6 +92,19 @@ void store_close(struct store *s)
 	free(s);
 }
 
+enum err store_after_fork(struct store *s, struct errinfo *e)
+{
+	int dirfd = openat(s->var_fd, "state", O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	enum err rc;
+
+	if (dirfd < 0)
+		return err_set(e, ERR_IO, errno, "open state/");
+	lock_close(&s->lock);
+	rc = lock_open(&s->lock, dirfd, e);
+	close(dirfd);
+	return rc;
+}
+
 /* ---- following, syncing ---- */
 enum err store_catch_up(struct store *s, struct errinfo *e)
 {
@@ -191,6 +204,11 @@ size_t store_list(struct store *s, unsigned status_mask, int64_t cursor, int64_t
 		ids[n++] = id;
 	*next = below > 1 ? below : 0;
 	return n;
+}
+
+int64_t store_next_live(const struct store *s, int64_t after)
+{
+	return index_next_live(&s->log.index, after);
 }
 
 struct store_counts store_counts(const struct store *s)

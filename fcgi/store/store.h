@@ -26,6 +26,9 @@ enum store_mode {
 enum err store_open(struct store **out, const char *var, enum store_mode mode, struct errinfo *e);
 void store_close(struct store *s);
 
+/* In a child, first thing after the fork: a lock taken through an inherited descriptor would be the parent's too. */
+enum err store_after_fork(struct store *s, struct errinfo *e);
+
 /* Take in other processes' changes.  Every read below does it by itself; the dispatcher calls it when the log grew. */
 enum err store_catch_up(struct store *s, struct errinfo *e);
 
@@ -67,6 +70,9 @@ enum err store_delete(struct store *s, struct arena *a, int64_t id, int64_t now,
  * Looks at a bounded number of tasks, so fewer than max may come although *next is not 0. */
 size_t store_list(struct store *s, unsigned status_mask, int64_t cursor, int64_t *ids, size_t max,
 		  int64_t *next);
+
+/* The lowest live id above `after` (0: start), 0 when there is none. */
+int64_t store_next_live(const struct store *s, int64_t after);
 
 struct store_counts {
 	int64_t by_status[STATUS_COUNT];

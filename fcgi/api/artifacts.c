@@ -1,0 +1,120 @@
+/* The work product of a task: written by its agent, read by its owner. */
+#include <fcntl.h>
+#include <string.h>
+
+#include "api/access.h"
+#include "api/answer.h"
+#include "api/api.h"
+#include "core/json.h"
+#include "store/output.h"
+#include "store/store.h"
+
+struct artifact_job {
+	struct access_claim claim;
+	const char *name;
+	int64_t size, now;
+};
+
+static enum err check_open(const struct artifact_job *job, const struct task *t, struct errinfo *e)
+{
+	bool again;
+
+	if (task_open_session(t) == NULL)
+		return err_wire(e, ERR_CONFLICT, "not_active", "task %lld has no running session", (long long)t->id);
+	return access_check(&job->claim, t, RESULT_OPEN, job->now, &again, e);
+}
+
+static enum err record_artifact(struct task *t, struct arena *a, void *arg, bool *skip, struct errinfo *e)
+{
+	const struct artifact_job *job = arg;
+	enum err rc = check_open(job, t, e);
+	size_t i;
+
+	(void)skip;
+	if (rc != ERR_OK)
+		return rc;
+	struct artifact *all = arena_alloc(a, (t->artifact_count + 1) * sizeof *all);
+	if (t->artifact_count > 0)
+		memcpy(all, t->artifacts, t->artifact_count * sizeof *all);
+	for (i = 0; i < t->artifact_count && strcmp(all[i].name, job->name) != 0; i++)
+		;
+	if (i == ARTIFACTS_MAX)
+		return err_set(e, ERR_CONFLICT, 0, "a task keeps at most %d artifacts", ARTIFACTS_MAX);
+	all[i] = (struct artifact){ .name = job->name, .size = job->size, .at = job->now,
+				    .session = task_open_session(t)->id };
+	t->artifacts = all;
+	t->artifact_count += i == t->artifact_count ? 1 : 0;
+	t->updated = job->now;
+	return ERR_OK;
+}
+
+static enum err wanted_name(struct request *rq, const char **out, struct errinfo *e)
+{
+	*out = rq->params[1];
+	if (!artifact_name_valid(*out))
+		return err_set(e, ERR_BAD_INPUT, 0, "name: letters, digits, dot, dash and underscore, at most %d, are wanted",
+			       ARTIFACT_NAME_MAX);
+	return ERR_OK;
+}
+
+enum err api_artifact_post(struct app *app, struct request *rq, struct response *rs, struct errinfo *e)
+{
+	struct artifact_job job = { .now = app->now(), .size = (int64_t)rq->body_len };
+	struct task t;
+	int64_t id;
+	enum err rc;
+
+	if ((rc = access_claim(app, rq, &job.claim, e)) != ERR_OK || (rc = wanted_id(rq, NULL, &id, e)) != ERR_OK ||
+	    (rc = wanted_name(rq, &job.name, e)) != ERR_OK)
+		return rc;
+	if (job.claim.owner)
+		return err_set(e, ERR_FORBIDDEN, 0, "artifacts are written by the task's agent");
+	if (job.claim.cap.task != id)
+		return err_set(e, ERR_FORBIDDEN, 0, "this token is for another task");
+	/* The file first, the record that names it second: a record never points at nothing. */
+	if ((rc = store_get(app->store, &rq->arena, id, &t, e)) != ERR_OK || (rc = check_open(&job, &t, e)) != ERR_OK ||
+	    (rc = artifact_write(app->var, id, job.name, rq->body, rq->body_len, e)) != ERR_OK)
+		return rc;
+	struct change c = { record_artifact, &job };
+	if ((rc = store_change(app->store, &rq->arena, id, c, &t, e)) != ERR_OK)
+		return rc;
+	answer_changed(rs, &t);
+	return ERR_OK;
+}
+
+/* Only what a browser shows as text is shown; all else is a download. */
+static const char *content_type(const char *name)
+{
+	static const char *const text[] = { ".patch", ".diff", ".txt", ".log", ".md", ".json" };
+	size_t len = strlen(name);
+
+	for (size_t i = 0; i < sizeof text / sizeof text[0]; i++) {
+		size_t n = strlen(text[i]);
+		if (len > n && strcmp(name + len - n, text[i]) == 0)
+			return "text/plain; charset=utf-8";
+	}
+	return "application/octet-stream";
+}
+
+enum err api_artifact_get(struct app *app, struct request *rq, struct response *rs, struct errinfo *e)
+{
+	const char *name;
+	struct task t;
+	int64_t id;
+	enum err rc;
+
+	if ((rc = wanted_id(rq, NULL, &id, e)) != ERR_OK || (rc = wanted_name(rq, &name, e)) != ERR_OK ||
+	    (rc = store_get(app->store, &rq->arena, id, &t, e)) != ERR_OK)
+		return rc;
+	for (size_t i = 0; i < t.artifact_count; i++) {
+		if (strcmp(t.artifacts[i].name, name) != 0)
+			continue;
+		if ((rc = artifact_open(app->var, id, name, &rs->fd, &rs->fd_len, e)) != ERR_OK)
+			return rc;
+		rs->type = content_type(name);
+		response_header(rs, "Content-Disposition",
+				arena_printf(&rq->arena, "inline; filename=\"task-%lld-%s\"", (long long)id, name));
+		return ERR_OK;
+	}
+	return err_set(e, ERR_NOT_FOUND, 0, "task %lld has no artifact %s", (long long)id, name);
+}

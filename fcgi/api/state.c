@@ -1,0 +1,117 @@
+/* Everything at once, and how it is. */
+#include <fcntl.h>
+#include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include "api/api.h"
+#include "core/env.h"
+#include "core/json.h"
+#include "model/codec.h"
+#include "store/store.h"
+
+/* ---- GET /api/state: oldest first, task by task, never all in memory ---- */
+static int write_state(struct sink *out, void *arg)
+{
+	struct app *app = arg;
+	struct strbuf text;
+	struct errinfo e;
+	struct jw w;
+	int rc;
+
+	strbuf_init(&text);
+	jw_init(&w, &text);
+	jw_object(&w, NULL);
+	jw_array(&w, "tasks");
+	rc = out->write(out, text.buf, text.len);
+	for (int64_t id = 0; rc == 0 && (id = store_next_live(app->store, id)) != 0;) {
+		struct arena a = { 0 };
+		struct task t;
+		enum err read = store_get(app->store, &a, id, &t, &e);
+		strbuf_reset(&text);
+		if (read == ERR_OK) {
+			task_write_public(&w, NULL, &t);
+			rc = out->write(out, text.buf, text.len);
+		} else if (read != ERR_NOT_FOUND) {
+			rc = -1; /* cut short: a client sees broken JSON rather than a state with a hole */
+		}
+		arena_reset(&a);
+	}
+	strbuf_reset(&text);
+	jw_array_end(&w);
+	jw_i64(&w, "next_id", store_counts(app->store).next_id);
+	jw_object_end(&w);
+	if (rc == 0)
+		rc = out->write(out, text.buf, text.len);
+	strbuf_release(&text);
+	return rc;
+}
+
+enum err api_state(struct app *app, struct request *rq, struct response *rs, struct errinfo *e)
+{
+	enum err rc = store_catch_up(app->store, e);
+
+	(void)rq;
+	if (rc != ERR_OK && rc != ERR_CORRUPT)
+		return rc;
+	rs->stream = write_state;
+	rs->stream_arg = app;
+	return ERR_OK;
+}
+
+/* ---- GET /api/health ---- */
+/* A living process holds the lock of its name; ours is given back at once. */
+static bool alive(struct app *app, struct request *rq, const char *name)
+{
+	int fd = open(arena_printf(&rq->arena, "%s/run/%s/lock", app->var, name), O_RDONLY | O_CLOEXEC);
+	bool held;
+
+	if (fd < 0)
+		return false;
+	held = flock(fd, LOCK_SH | LOCK_NB) < 0;
+	close(fd);
+	return held;
+}
+
+static bool host_is_ours(void)
+{
+	const char *url = env_text("CHOMP_SANDBOX_URL", NULL);
+
+	return url == NULL || strncmp(url, "unix:", 5) == 0;
+}
+
+enum err api_health(struct app *app, struct request *rq, struct response *rs, struct errinfo *e)
+{
+	struct errinfo why = { 0 };
+	bool store = store_catch_up(app->store, &why) == ERR_OK && store_writable(app->store, &why) == ERR_OK;
+	bool dispatch = alive(app, rq, "dispatch");
+	bool ours = host_is_ours(), sandbox = !ours || alive(app, rq, "sandbox");
+	bool ok = store && dispatch && sandbox;
+	struct jw w;
+
+	(void)e;
+	rs->status = ok ? 200 : 503;
+	jw_init(&w, &rs->body);
+	jw_object(&w, NULL);
+	jw_str(&w, "status", ok ? "ok" : "degraded");
+	if (rq->who == WHO_OWNER) {
+		struct store_counts c = store_counts(app->store);
+		jw_str(&w, "version", CHOMP_VERSION);
+		jw_object(&w, "store");
+		jw_bool(&w, "writable", store);
+		jw_str(&w, "error", store ? NULL : err_code(&why));
+		jw_str(&w, "message", store ? NULL : why.what);
+		jw_i64(&w, "bytes", store_version(app->store));
+		for (int i = 0; i < STATUS_COUNT; i++)
+			jw_i64(&w, status_name((enum status)i), c.by_status[i]);
+		jw_object_end(&w);
+		jw_object(&w, "processes");
+		jw_bool(&w, "worker", true);
+		jw_bool(&w, "dispatch", dispatch);
+		if (ours)
+			jw_bool(&w, "sandbox", sandbox);
+		jw_object_end(&w);
+	}
+	jw_object_end(&w);
+	return ERR_OK;
+}

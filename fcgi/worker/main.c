@@ -1,0 +1,156 @@
+/*
+ * chomp-worker: the FastCGI pool.  The parent opens the store (which indexes the log), makes the secrets that are missing
+ * and the socket, and forks; the children share the index until they change it.
+ */
+#include <errno.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "core/arena.h"
+#include "core/clock.h"
+#include "core/env.h"
+#include "core/log.h"
+#include "http/auth.h"
+#include "http/fcgi_io.h"
+#include "store/secret.h"
+#include "store/store.h"
+#include "worker/prefork.h"
+#include "worker/serve.h"
+
+enum { WORKERS_DEFAULT = 8 };
+
+struct pool_context {
+	struct app app;
+	struct arena arena; /* of the configuration */
+	int listener, workers;
+};
+
+static volatile sig_atomic_t stopping;
+
+static void on_stop(int sig)
+{
+	(void)sig;
+	stopping = 1;
+}
+
+/* ---- a child ---- */
+static int serve(void *arg)
+{
+	struct pool_context *c = arg;
+	struct sigaction sa = { .sa_handler = on_stop };
+	sigset_t stop, unblocked;
+	struct errinfo e;
+
+	sigaction(SIGTERM, &sa, NULL);
+	sigaction(SIGINT, &sa, NULL);
+	sigaction(SIGUSR1, &sa, NULL);
+	sigemptyset(&stop);
+	sigaddset(&stop, SIGTERM);
+	sigaddset(&stop, SIGINT);
+	sigaddset(&stop, SIGUSR1);
+	sigaddset(&stop, SIGCHLD);
+	sigprocmask(SIG_BLOCK, &stop, NULL);
+	sigemptyset(&unblocked);
+	if (store_after_fork(c->app.store, &e) != ERR_OK) {
+		log_err(LOG_ERROR, "worker.start_failed", &e);
+		return 1;
+	}
+	fcgi_serve(c->listener, &unblocked, &stopping, serve_body_limit, serve_request, &c->app);
+	return 0;
+}
+
+/* ---- the parent ---- */
+static void catch_up(void *arg)
+{
+	struct pool_context *c = arg;
+	struct errinfo e;
+
+	if (store_catch_up(c->app.store, &e) != ERR_OK) /* damage: children serve reads and say so */
+		log_err(LOG_WARN, "worker.catch_up_failed", &e);
+}
+
+static enum err read_origins(struct pool_context *c, struct errinfo *e)
+{
+	char *list = arena_strdup(&c->arena, env_text("CHOMP_PUBLIC_ORIGINS", "http://127.0.0.1:8000")), *save;
+
+	for (char *p = strtok_r(list, " ,", &save); p != NULL; p = strtok_r(NULL, " ,", &save)) {
+		if (c->app.origin_count == ORIGINS_MAX)
+			return err_set(e, ERR_BAD_INPUT, 0, "CHOMP_PUBLIC_ORIGINS: at most %d", ORIGINS_MAX);
+		if (strncmp(p, "http://", 7) != 0 && strncmp(p, "https://", 8) != 0)
+			return err_set(e, ERR_BAD_INPUT, 0, "CHOMP_PUBLIC_ORIGINS: %.60s is no http(s)://host[:port]", p);
+		c->app.origins[c->app.origin_count++] = p;
+	}
+	if (c->app.origin_count == 0)
+		return err_set(e, ERR_BAD_INPUT, 0, "CHOMP_PUBLIC_ORIGINS is empty");
+	return ERR_OK;
+}
+
+static enum err configure(struct pool_context *c, struct errinfo *e)
+{
+	int port;
+	enum err rc;
+
+	c->app.var = env_text("CHOMP_VAR", NULL);
+	c->app.templates = env_text("CHOMP_TEMPLATES", "cgi-templates");
+	c->app.now = clock_wall_ms;
+	if (c->app.var == NULL || c->app.var[0] != '/')
+		return err_set(e, ERR_BAD_INPUT, 0, "CHOMP_VAR: an absolute path is wanted; start chomp with scripts/chompctl up");
+	if ((rc = env_int("CHOMP_WORKERS", WORKERS_DEFAULT, 1, WORKERS_MAX, &c->workers, e)) != ERR_OK ||
+	    (rc = env_int("CHOMP_PORT", 8000, 1, 65535, &port, e)) != ERR_OK || (rc = read_origins(c, e)) != ERR_OK)
+		return rc;
+	c->app.cookie_name = arena_printf(&c->arena, "chomp_%d", port);
+	return ERR_OK;
+}
+
+static enum err make_dirs(struct pool_context *c, struct errinfo *e)
+{
+	static const char *const dirs[] = { "state", "secrets", "secrets/codes", "log", "log/sessions", "run", "run/worker" };
+
+	for (size_t i = 0; i < sizeof dirs / sizeof dirs[0]; i++) {
+		const char *path = arena_printf(&c->arena, "%s/%s", c->app.var, dirs[i]);
+		if (mkdir(path, 0700) < 0 && errno != EEXIST)
+			return err_set(e, ERR_IO, errno, "make %s", path);
+	}
+	return ERR_OK;
+}
+
+static enum err prepare(struct pool_context *c, struct errinfo *e)
+{
+	static const char *const secrets[] = { SECRET_OWNER, SECRET_COOKIE, SECRET_AGENT, SECRET_HOST };
+	enum err rc;
+
+	if ((rc = configure(c, e)) != ERR_OK || (rc = make_dirs(c, e)) != ERR_OK)
+		return rc;
+	for (size_t i = 0; i < sizeof secrets / sizeof secrets[0]; i++) {
+		if ((rc = secret_ensure(c->app.var, secrets[i], e)) != ERR_OK)
+			return rc;
+	}
+	if ((rc = store_open(&c->app.store, c->app.var, STORE_OWNER, e)) != ERR_OK)
+		return rc;
+	c->app.throttle = throttle_new();
+	return prefork_listen(arena_printf(&c->arena, "%s/run/worker/worker.sock", c->app.var), &c->listener, e);
+}
+
+int main(void)
+{
+	struct pool_context c = { .listener = -1 };
+	struct errinfo e;
+
+	log_init("worker");
+	signal(SIGPIPE, SIG_IGN);
+	if (prepare(&c, &e) != ERR_OK) {
+		log_err(LOG_ERROR, "pool.start_failed", &e);
+		return 1;
+	}
+	log_event(LOG_INFO, "pool.started", LOG_I("workers", c.workers));
+	prefork_run(c.workers, catch_up, serve, &c);
+	store_close(c.app.store);
+	log_event(LOG_INFO, "pool.stopped");
+	arena_reset(&c.arena);
+	return 0;
+}
