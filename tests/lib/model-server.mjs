@@ -83,7 +83,7 @@ function fieldOf(schema, names) {
 
 // The directory an agent said it works in: some of them take absolute paths only.
 function workdir(rq) {
-	const said = /(?:working directory|cwd|current directory)[^\n/]{0,20}(\/[^\s<"'`,]*)/i.exec(
+	const said = /(?:working directory|working in the directory|\bcwd)\s*(?:is)?\s*[:>=]\s*["`]?(\/[^\s<"'`,]*)/i.exec(
 		`${rq.system}\n${rq.prompt}`,
 	);
 	return said ? said[1].replace(/\.$/, '') : '';
