@@ -4,7 +4,7 @@
 # IN_APP and IN_VAR are the programs and $CHOMP_VAR as the services see them.  Mostly they are APP and VAR.  Started as
 # root from a closed place, such as a clone in /root or a mktemp directory, they are not, since chomp, chomp-box and
 # www-data cannot enter it and opening other people's directories is not ours to do:
-#   programs  are copied to /var/lib/chomp/<instance>/app at every start (a clone made under umask 077 is closed file by
+#   programs  are copied to /var/lib/chomp/<clone>/app at every start (a clone made under umask 077 is closed file by
 #             file, so a mount would not do);
 #   $CHOMP_VAR is mounted at /run/chomp/<instance>/var in a mount namespace that only the services have.
 # Root writes into a directory of another user only after becoming that user: what lies there could be a symbolic link.
@@ -170,8 +170,8 @@ place() {
       die "CHOMP_VAR is too long for the sockets below it: $VAR has ${#VAR} bytes, $((107 - SOCKET_TAIL)) are possible"
     return 0
   fi
-  INSTANCE=$(printf %s "$VAR" | sha256sum)
-  INSTANCE=$(basename -- "$(dirname -- "$VAR")" | tr -cd 'A-Za-z0-9_-' | head -c 20)-${INSTANCE:0:8}
+  short_name "$VAR"
+  INSTANCE=$SHORT_NAME
   programs_reachable || programs_stage
   ((${#VAR} + SOCKET_TAIL <= 107)) && as chomp test -x "$VAR" || mount_plan var "$VAR" IN_VAR
   if [ "$AGENTS" = "$VAR/agents" ]; then
@@ -182,6 +182,15 @@ place() {
   [ "${#MOUNTS[@]}" -eq 0 ] || mounts_possible
 }
 
+# A directory name for PATH: a word for people, a hash against mix-ups.
+short_name() {
+  local hash words=${1%/*}
+  words=${words##*/}
+  words=${words//[!A-Za-z0-9_-]/}
+  hash=$(printf %s "$1" | sha256sum)
+  SHORT_NAME=${words:0:20}-${hash:0:8}
+}
+
 programs_reachable() {
   local blocked places=("$BIN" "$APP/cgi-templates" "$APP/scripts")
   [ ! -d "$HTDOCS" ] || places+=("$HTDOCS")
@@ -190,9 +199,12 @@ programs_reachable() {
   [ -z "$blocked" ]
 }
 
-# Refreshed in place: running sandboxes have the old scripts directory mounted, and would be left with a deleted one.
+# One copy for each clone.  Refreshed in place: running sandboxes have the old scripts directory mounted, and would be
+# left with a deleted one.
 programs_stage() {
-  local to=/var/lib/chomp/$INSTANCE/app part
+  local to part
+  short_name "$APP/${BIN#"$APP"}"
+  to=/var/lib/chomp/$SHORT_NAME/app
   mkdir -p -m 0755 /var/lib/chomp && mkdir -p -m 0755 -- "$to/bin" "$to/htdocs" || die "cannot create $to"
   cp -R --remove-destination -- "$BIN/." "$to/bin/" || die "cannot copy the programs to $to"
   for part in cgi-templates scripts; do
@@ -200,7 +212,7 @@ programs_stage() {
     cp -R --remove-destination -- "$APP/$part/." "$to/$part/" || die "cannot copy $APP/$part to $to"
   done
   [ ! -d "$HTDOCS" ] || cp -R --remove-destination -- "$HTDOCS/." "$to/htdocs/" || die "cannot copy $HTDOCS to $to"
-  chmod -R u+rwX,go+rX,go-w -- "/var/lib/chomp/$INSTANCE" || die "cannot open $to for reading"
+  chmod -R u+rwX,go+rX,go-w -- "${to%/app}" || die "cannot open $to for reading"
   IN_APP=$to IN_BIN=$to/bin IN_HTDOCS=$to/htdocs
 }
 
@@ -214,6 +226,7 @@ mount_plan() { # name source variable
 mounts_possible() {
   local error
   error=$(unshare --mount -- mount --rbind -- "${MOUNTS[0]}" "${MOUNTS[1]}" 2>&1) && return 0
+  rmdir -- "${MOUNTS[1]}" "${MOUNTS[1]%/*}" 2>/dev/null
   die "${MOUNTS[0]} lies where the users chomp, chomp-box and www-data cannot go (or has too long a name), and a private
   mount that would lead them there is refused ($error).
   Take another directory: CHOMP_VAR=/var/lib/chomp/main $SELF up"

@@ -169,6 +169,7 @@ supervisor_stop() {
     until_ms 6000 not_supervised "$dir" || s6-svc -kx "$dir"
   done
   groups_end
+  rm -rf -- "$S6"
   rm -f -- "$RUN/callback/api.sock" "$RUN/worker/worker.sock" "$RUN/sandbox/sandbox.sock" "$RUN/supervisor.pid"
 }
 
