@@ -87,7 +87,7 @@ $(B)/bin/chomp-dispatch: $(call objs,dispatch) $(call archive,store) $(call arch
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) -o $@ $^ -lcurl $(LIBS_core)
 
-SHIM_OBJS    := $(filter %/shim_main.o %/shim.o %/argv.o %/pty.o,$(call objs,sandbox))
+SHIM_OBJS    := $(filter %/shim_main.o %/shim.o %/record.o %/tree.o %/pty.o,$(call objs,sandbox))
 $(B)/bin/chomp-sandbox: $(filter-out %/shim_main.o,$(call objs,sandbox)) $(call archive,core)
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) -o $@ $^ -lwebsockets -lcap $(LIBS_core)

@@ -163,6 +163,10 @@ void fcgi_serve(int listener, const sigset_t *unblocked, const volatile sig_atom
 {
 	FCGX_Request io;
 
+	if (FCGX_Init() != 0) { /* leaves signal handlers alone that the caller has installed */
+		log_event(LOG_ERROR, "http.init_failed");
+		return;
+	}
 	FCGX_InitRequest(&io, listener, FCGI_FAIL_ACCEPT_ON_INTR);
 	while (!*stop) {
 		struct pollfd p = { .fd = listener, .events = POLLIN };

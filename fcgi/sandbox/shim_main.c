@@ -1,4 +1,5 @@
 /* chomp-shim TIMEOUT-SECONDS COMMAND [ARGUMENT…]: started by chomp-sandbox only; see shim.h. */
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/stat.h>
 

@@ -92,7 +92,7 @@ static void log_outcome(const struct request *rq, int status, const struct errin
 {
 	bool changed = strcmp(rq->method, "POST") == 0 || strcmp(rq->method, "DELETE") == 0;
 
-	if (status >= 500)
+	if (status >= 500 && e->code != ERR_OK)
 		log_event(LOG_ERROR, "request.failed", LOG_S("req", rq->id), LOG_S("method", rq->method),
 			  LOG_S("path", rq->path), LOG_I("status", status), LOG_S("code", err_code(e)),
 			  LOG_S("why", e->what), LOG_I("ms", ms));

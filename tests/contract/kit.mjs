@@ -10,6 +10,7 @@
 // CHOMP_HOST_CALLBACK_URL     the address under which boxes reach that
 // CHOMP_HOST_REPO_URL         a repository that boxes can clone by network (cloudflare); a local host gets one of our own
 
+import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import fs from 'node:fs';
 import { request } from '../lib/http.mjs';
@@ -156,4 +157,19 @@ export const shown = (id, text) =>
 async function tail(id) {
 	const l = await logs(id).catch((e) => ({ text: e.message }));
 	return `terminal of ${id}: ${JSON.stringify(l.text.slice(-2000))}\nhost log: ${hostLog().split('\n').slice(-15).join('\n')}`;
+}
+
+export const unknownId = () => randomBytes(16).toString('hex');
+
+// An error of the protocol: one of the statuses, and a body with code and message.
+export function assertError(said, wanted, message) {
+	const statuses = [wanted].flat();
+	assert.ok(
+		statuses.includes(said.status),
+		`${message || ''} ${wanted} wanted, got ${said.status}: ${said.text.slice(0, 300)}`,
+	);
+	const { error } = said.json();
+	assert.match(error.code, /^[a-z_]+$/, 'an error has a code');
+	assert.ok(typeof error.message === 'string' && error.message.length > 0, 'an error has a message');
+	return error;
 }

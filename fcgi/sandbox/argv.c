@@ -1,0 +1,186 @@
+/*
+ * The box, from the outside in: namespaces of its own (the network is the host's, or none), uid and gid 1000 without
+ * capabilities, the host's programs read-only, a handful of /etc, /proc and /dev of its own, and two directories to
+ * write in besides /tmp and /run.  The root itself is made read-only last.
+ *
+ * No --new-session: the box has a terminal of its own as controlling terminal, there is no other to inject into, and
+ * job control and Ctrl-C need it.  No secret is ever in an option: the list is readable in /proc/<pid>/cmdline.
+ */
+#include "sandbox/argv.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "sandbox/shim.h"
+
+#define RUN_SIZE "16777216"
+
+static void add(struct strbuf *out, const char *const *words)
+{
+	for (; *words != NULL; words++)
+		strbuf_add(out, *words, strlen(*words) + 1);
+}
+#define ADD(out, ...) add(out, (const char *const[]){ __VA_ARGS__, NULL })
+
+static void add_namespaces(struct strbuf *out, bool no_network)
+{
+	ADD(out, "--unshare-user", "--unshare-pid", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try");
+	if (no_network)
+		ADD(out, "--unshare-net");
+	ADD(out, "--uid", "1000", "--gid", "1000", "--cap-drop", "ALL", "--die-with-parent");
+}
+
+/* /bin and its like are links into /usr on a merged system, directories on others. */
+static void add_system(struct strbuf *out)
+{
+	static const char *const dirs[] = { "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32" };
+	char target[256];
+	struct stat st;
+
+	ADD(out, "--ro-bind", "/usr", "/usr");
+	for (size_t i = 0; i < sizeof dirs / sizeof dirs[0]; i++) {
+		if (lstat(dirs[i], &st) < 0)
+			continue;
+		ssize_t n = S_ISLNK(st.st_mode) ? readlink(dirs[i], target, sizeof target - 1) : 0;
+		if (n > 0) {
+			target[n] = '\0';
+			ADD(out, "--symlink", target, dirs[i]);
+		} else if (S_ISDIR(st.st_mode)) {
+			ADD(out, "--ro-bind", dirs[i], dirs[i]);
+		}
+	}
+	ADD(out, "--proc", "/proc", "--dev", "/dev");
+	ADD(out, "--perms", "1777", "--tmpfs", "/tmp");
+	ADD(out, "--perms", "0755", "--size", RUN_SIZE, "--tmpfs", "/run");
+	ADD(out, "--dir", "/var", "--symlink", "/tmp", "/var/tmp", "--symlink", "/run", "/var/run");
+}
+
+static void add_etc(struct strbuf *out, const struct box_host *h)
+{
+	static const char *const files[] = {
+		"alternatives", "ca-certificates", "ca-certificates.conf", "debian_version", "fonts", "gai.conf",
+		"host.conf", "hosts", "inputrc", "ld.so.cache", "ld.so.conf", "ld.so.conf.d", "localtime", "magic",
+		"mime.types", "nsswitch.conf", "os-release", "perl", "pki", "protocols", "python3", "resolv.conf",
+		"rpc", "services", "ssl", "terminfo", "timezone",
+	};
+	char path[64];
+
+	for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
+		if ((size_t)snprintf(path, sizeof path, "/etc/%s", files[i]) < sizeof path)
+			ADD(out, "--ro-bind-try", path, path);
+	}
+	if (h == NULL)
+		return;
+	struct strbuf from;
+	strbuf_init(&from);
+	for (int i = 0; i < 2; i++) {
+		const char *name = i == 0 ? "passwd" : "group";
+		strbuf_reset(&from);
+		strbuf_printf(&from, "%s/%s", h->etc, name);
+		(void)snprintf(path, sizeof path, "/etc/%s", name);
+		ADD(out, "--ro-bind", from.buf, path);
+	}
+	strbuf_release(&from);
+}
+
+static void add_writable(struct strbuf *out, const char *where)
+{
+	struct strbuf from;
+
+	strbuf_init(&from);
+	strbuf_printf(&from, "%s/workspace", where);
+	ADD(out, "--bind", from.buf, "/workspace");
+	strbuf_reset(&from);
+	strbuf_printf(&from, "%s/home", where);
+	ADD(out, "--bind", from.buf, "/home/agent");
+	strbuf_release(&from);
+}
+
+/* Read from memory the shim hands through; never on the host's disk. */
+static void add_file(struct strbuf *out, enum shim_fd fd, const char *path)
+{
+	char number[16];
+
+	(void)snprintf(number, sizeof number, "%d", (int)fd);
+	ADD(out, "--perms", "0400", "--ro-bind-data", number, path);
+}
+
+void argv_box(struct strbuf *out, const struct box_host *h, const struct dispatch *d, const char *where,
+	      const struct source *source)
+{
+	char text[64];
+
+	add_namespaces(out, d->no_network);
+	(void)snprintf(text, sizeof text, "task-%s", d->task);
+	ADD(out, "--hostname", text);
+	add_system(out);
+	add_etc(out, h);
+	add_writable(out, where);
+	ADD(out, "--ro-bind", h->scripts, "/opt/chomp");
+	if (h->agents != NULL)
+		ADD(out, "--ro-bind", h->agents, "/opt/agents");
+	if (h->callback != NULL) /* the directory: a restarted nginx makes a new socket in it */
+		ADD(out, "--ro-bind", h->callback, "/run/chomp/api");
+	add_file(out, SHIM_FD_TOKEN, "/run/chomp/token");
+	add_file(out, SHIM_FD_PROMPT, "/run/chomp/prompt");
+	add_file(out, SHIM_FD_HISTORY, "/run/chomp/history.json");
+	if (source != NULL)
+		ADD(out, "--ro-bind", source->from, source->to);
+	ADD(out, "--remount-ro", "/", "--chdir", "/workspace");
+	(void)snprintf(text, sizeof text, "%d", SHIM_FD_STATUS);
+	ADD(out, "--json-status-fd", text);
+}
+
+void argv_probe(struct strbuf *out)
+{
+	add_namespaces(out, false);
+	add_system(out);
+	add_etc(out, NULL);
+	ADD(out, "--remount-ro", "/");
+}
+
+static void set(struct strbuf *out, const char *name, const char *value)
+{
+	strbuf_printf(out, "%s=%s", name, value != NULL ? value : "");
+	strbuf_putc(out, '\0');
+}
+
+static void set_if(struct strbuf *out, const char *name, const char *value)
+{
+	if (value != NULL)
+		set(out, name, value);
+}
+
+void argv_env(struct strbuf *out, const struct box_host *h, const struct dispatch *d, const struct source *source)
+{
+	char number[32];
+
+	set(out, "PATH", "/opt/chomp:/usr/local/bin:/usr/bin:/bin");
+	set(out, "HOME", "/home/agent");
+	set(out, "LANG", "C.UTF-8");
+	set(out, "TERM", "xterm-256color");
+	set(out, "CHOMP_API", d->callback_url);
+	if (h->callback != NULL)
+		set(out, "CHOMP_API_SOCKET", "/run/chomp/api/api.sock");
+	set(out, "CHOMP_TOKEN_FILE", "/run/chomp/token");
+	set(out, "TASK_PROMPT_FILE", "/run/chomp/prompt");
+	set(out, "CHOMP_HISTORY_FILE", "/run/chomp/history.json");
+	set(out, "TASK_ID", d->task);
+	set(out, "SESSION_ID", d->session);
+	set(out, "AGENT", d->agent);
+	set(out, "MODEL", d->model);
+	set(out, "ROUTER", d->router);
+	set(out, "TASK_REPO_URL", d->repo_url);
+	set(out, "TASK_BRANCH", d->branch);
+	if (source != NULL)
+		set(out, "TASK_SOURCE", "/source");
+	else
+		set_if(out, "TASK_SUBDIR", d->dir);
+	set_if(out, "AGENT_COMMAND", d->command);
+	(void)snprintf(number, sizeof number, "%lld", (long long)d->timeout_s);
+	set(out, "CHOMP_TIMEOUT", number);
+	for (size_t i = 0; i < d->env_len; i++)
+		set(out, d->env[i].name, d->env[i].value);
+}
