@@ -159,8 +159,8 @@ secret_of_remote_host() {
 
 # ---- reach ---------------------------------------------------------------------------------------------------------
 
-# The longest path that a unix socket may have is 107 bytes, and chomp-shim's lie deepest, SOCKET_TAIL below $CHOMP_VAR.
-SOCKET_TAIL=53 # /sandboxes/<32 hex digits>/shim.sock
+# The longest path that a unix socket may have is 107 bytes.
+SOCKET_TAIL=25 # /run/sandbox/sandbox.sock
 
 place() {
   IN_APP=$APP IN_VAR=$VAR IN_BIN=$BIN IN_HTDOCS=$HTDOCS IN_AGENTS=$AGENTS

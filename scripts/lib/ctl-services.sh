@@ -13,7 +13,7 @@ service() {
   shift 2
   [ "$1" = -- ] || { prepare=$1 && shift; }
   shift
-  local environment=("PATH=$SERVICE_PATH" LANG=C.UTF-8 "HOME=/nonexistent")
+  local environment=("PATH=$SERVICE_PATH" LANG=C.UTF-8 HOME=/nonexistent ${CHOMP_LOG:+"CHOMP_LOG=$CHOMP_LOG"})
   while [ "$1" != -- ]; do
     environment+=("$1") && shift
   done
@@ -99,8 +99,9 @@ nginx_write() {
   mkdir -p -- "$to/tmp" && cp -R -- "$APP"/nginx/*.conf "$APP/nginx/errors" "$to/" && ln -s -- "$IN_HTDOCS" "$to/htdocs" ||
     die "cannot write $to"
   [ "$AS_ROOT" -eq 0 ] || user_line='user www-data chomp-web;'
-  for host in $(origin_hosts); do
-    hosts+=$'\t\t'"\"$host\" 1;"$'\n'
+  # Each name once: an http and an https origin may share it.
+  for host in "${ORIGINS[@]#*://}"; do
+    [[ $hosts == *"\"${host,,}\""* ]] || hosts+=$'\t\t'"\"${host,,}\" 1;"$'\n'
   done
   text=$(<"$APP/nginx/nginx.conf.in") || die "cannot read $APP/nginx/nginx.conf.in"
   text=${text//@USER_LINE@/"$user_line"}
@@ -108,19 +109,4 @@ nginx_write() {
   text=${text//@KNOWN_HOSTS@/"${hosts%$'\n'}"}
   printf '%s\n' "$text" >"$to/nginx.conf" || die "cannot write $to/nginx.conf"
   [ "$AS_ROOT" -eq 0 ] || chmod -R go+rX -- "$to"
-}
-
-# What a Host header may say: each origin's name and port.  A browser leaves out the port that belongs to the scheme,
-# some clients do not.
-origin_hosts() {
-  local origin host
-  for origin in "${ORIGINS[@]}"; do
-    host=${origin#*://}
-    [[ $host =~ :[0-9]+$ ]] || case $origin in
-      https:*) echo "$host:443" ;;
-      *) echo "$host:80" ;;
-    esac
-    echo "$host"
-    [[ $origin != https://*:443 && $origin != http://*:80 ]] || echo "${host%:*}"
-  done | tr 'A-Z' 'a-z' | sort -u
 }

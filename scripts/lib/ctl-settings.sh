@@ -32,7 +32,7 @@ sh_quote() {
   printf '%s' "${out# }"
 }
 
-SETTINGS=(CHOMP_PORT CHOMP_BIND CHOMP_WORKERS CHOMP_SANDBOX_URL CHOMP_SANDBOX_SECRET_FILE CHOMP_PUBLIC_ORIGINS CHOMP_AGENTS)
+SETTINGS=(CHOMP_PORT CHOMP_BIND CHOMP_WORKERS CHOMP_SANDBOX_URL CHOMP_SANDBOX_SECRET_FILE CHOMP_PUBLIC_ORIGINS CHOMP_AGENTS CHOMP_LOG)
 
 # Where the instance lives.  VAR is canonical, so that two spellings of one directory are one instance.
 settings_place() {
@@ -99,19 +99,18 @@ settings_origins() {
     0.0.0.0) own="http://127.0.0.1:$PORT http://localhost:$PORT" DIAL=127.0.0.1 ;;
     ::) own="http://[::1]:$PORT http://localhost:$PORT" DIAL=::1 ;;
   esac
-  PUBLIC_ORIGINS=${CHOMP_PUBLIC_ORIGINS:-}
-  if [ -z "$PUBLIC_ORIGINS" ] && [[ $ADDRESS != 127.* && $ADDRESS != ::1 ]]; then
+  ORIGINS=()
+  if [ -z "${CHOMP_PUBLIC_ORIGINS:-}" ] && [[ $ADDRESS != 127.* && $ADDRESS != ::1 ]]; then
     die "CHOMP_BIND=$ADDRESS opens chomp to the network. Say under which address it is reached, best https:// through a
   TLS proxy in front of it: CHOMP_PUBLIC_ORIGINS='https://chomp.example.org'. Without TLS the login can be overheard."
   fi
-  for origin in $PUBLIC_ORIGINS; do
+  for origin in ${CHOMP_PUBLIC_ORIGINS:-} $own; do
     [[ $origin =~ ^https?://(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:[0-9]{1,5})?$ ]] ||
       die "CHOMP_PUBLIC_ORIGINS: '$origin' is not an origin such as https://chomp.example.org or http://192.168.1.5:8000"
+    # Browsers leave out the port that belongs to the scheme.
+    [[ $origin != https:* ]] && origin=${origin%:80} || origin=${origin%:443}
+    [[ " ${ORIGINS[*]-} " == *" $origin "* ]] || ORIGINS+=("$origin")
   done
-  for origin in $own; do
-    [[ " $PUBLIC_ORIGINS " == *" $origin "* ]] || PUBLIC_ORIGINS+=" $origin"
-  done
-  read -r -a ORIGINS <<<"$PUBLIC_ORIGINS"
   PUBLIC_ORIGINS=${ORIGINS[*]}
   ORIGIN=${ORIGINS[0]}
 }

@@ -198,16 +198,17 @@ groups_end() {
 
 # ---- sandboxes -----------------------------------------------------------------------------------------------------
 
-# The shims of this instance, by their command line.
+# The shims of this instance.  A shim's command line tells nothing; the files it holds open lie in its sandbox.
 shims() {
-  local file words
-  for file in /proc/[0-9]*/cmdline; do
-    words=()
-    { mapfile -d '' words <"$file"; } 2>/dev/null || continue
-    [[ ${words[0]:-} == *chomp-shim ]] || continue
-    [[ " ${words[*]} " != *" $VAR/sandboxes/"* && " ${words[*]} " != *" ${CONFIG_OF[in_var]:-$VAR}/sandboxes/"* ]] ||
-      { file=${file%/cmdline} && echo "${file#/proc/}"; }
+  local file name fds=() target
+  for file in /proc/[0-9]*/comm; do
+    { read -r name <"$file"; } 2>/dev/null && [ "$name" = chomp-shim ] && fds+=("${file%comm}fd")
   done
+  [ "${#fds[@]}" -gt 0 ] || return 0
+  while read -r file target; do
+    [[ $target != "$VAR/sandboxes/"* && $target != "${CONFIG_OF[in_var]:-$VAR}/sandboxes/"* ]] ||
+      { file=${file#/proc/} && echo "${file%/fd}"; }
+  done < <(find "${fds[@]}" -type l -printf '%h %l\n' 2>/dev/null) | sort -u
 }
 
 # Kill every sandbox: the host does it (SIGUSR1, and is not restarted); a dead host's shims are ended here.
