@@ -67,7 +67,7 @@ var_check() {
 # The lock under which everything that changes an instance is done.
 var_lock() {
   mkdir -p -- "$RUN" 2>/dev/null || die "cannot create $RUN (CHOMP_VAR says where chomp keeps its files)"
-  exec {LOCK_FD}>"$RUN/ctl.lock" || die "cannot write to $RUN"
+  exec {LOCK_FD}>>"$RUN/ctl.lock" || die "cannot write to $RUN"
   flock -w 60 "$LOCK_FD" || die "another chompctl has been at work on $VAR for a minute; see: fuser -v '$RUN/ctl.lock'"
 }
 var_unlock() { [ -z "${LOCK_FD:-}" ] || { exec {LOCK_FD}>&- && LOCK_FD=''; }; }
@@ -170,7 +170,7 @@ place() {
       die "CHOMP_VAR is too long for the sockets below it: $VAR has ${#VAR} bytes, $((107 - SOCKET_TAIL)) are possible"
     return 0
   fi
-  short_name "$VAR"
+  short_name "${VAR%/*}" "$VAR"
   INSTANCE=$SHORT_NAME
   programs_reachable || programs_stage
   ((${#VAR} + SOCKET_TAIL <= 107)) && as chomp test -x "$VAR" || mount_plan var "$VAR" IN_VAR
@@ -182,13 +182,12 @@ place() {
   [ "${#MOUNTS[@]}" -eq 0 ] || mounts_possible
 }
 
-# A directory name for PATH: a word for people, a hash against mix-ups.
+# short_name LABEL PATH: a directory name for PATH, a word for people and a hash against mix-ups.
 short_name() {
-  local hash words=${1%/*}
-  words=${words##*/}
-  words=${words//[!A-Za-z0-9_-]/}
-  hash=$(printf %s "$1" | sha256sum)
-  SHORT_NAME=${words:0:20}-${hash:0:8}
+  local hash label=${1##*/}
+  label=${label//[!A-Za-z0-9_-]/}
+  hash=$(printf %s "$2" | sha256sum)
+  SHORT_NAME=${label:0:20}-${hash:0:8}
 }
 
 programs_reachable() {
@@ -203,7 +202,7 @@ programs_reachable() {
 # left with a deleted one.
 programs_stage() {
   local to part
-  short_name "$APP/${BIN#"$APP"}"
+  short_name "$APP" "$APP:$BIN"
   to=/var/lib/chomp/$SHORT_NAME/app
   mkdir -p -m 0755 /var/lib/chomp && mkdir -p -m 0755 -- "$to/bin" "$to/htdocs" || die "cannot create $to"
   cp -R --remove-destination -- "$BIN/." "$to/bin/" || die "cannot copy the programs to $to"
