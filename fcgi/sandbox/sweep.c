@@ -78,7 +78,8 @@ static bool remove_tree(int trash, int parent, const char *name, int depth)
 		return true;
 	if (errno == ENOTDIR)
 		return unlinkat(parent, name, 0) == 0;
-	(void)fchmodat(parent, name, 0700, 0);
+	if (fchmodat(parent, name, 0700, 0) < 0 && errno == ENOENT)
+		return true;
 	if (depth > DEPTH_MAX)
 		return move_to(trash, parent, name);
 	int fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
