@@ -55,7 +55,10 @@ enum err api_login_code(struct app *app, struct request *rq, struct response *rs
 
 enum err api_logout(struct app *app, struct request *rq, struct response *rs, struct errinfo *e)
 {
-	(void)e;
+	enum err rc = rq->session != NULL ? secret_sign_out(app->var, rq->session, app->now(), e) : ERR_OK;
+
+	if (rc != ERR_OK)
+		return rc;
 	response_redirect(rs, "/login");
 	response_header(rs, "Set-Cookie", auth_cookie_clear(app, &rq->arena));
 	return ERR_OK;

@@ -8,6 +8,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "core/arena.h"
+#include "core/err.h"
+
 struct store;
 struct throttle;
 
@@ -23,5 +26,11 @@ struct app {
 	struct throttle *throttle; /* shared by all workers */
 	int64_t (*now)(void);	   /* unix ms; tests turn it */
 };
+
+/*
+ * var, templates, cookie_name, origins and now from the environment (CHOMP_VAR, CHOMP_TEMPLATES, CHOMP_PORT,
+ * CHOMP_PUBLIC_ORIGINS).  Text lives in `a`.  ERR_BAD_INPUT names the variable that is wrong.
+ */
+enum err app_configure(struct app *app, struct arena *a, struct errinfo *e);
 
 #endif

@@ -88,7 +88,7 @@ static const char *find_cookie(struct arena *a, const char *header, const char *
 }
 
 static bool cookie_valid(const struct app *app, struct arena *a, const char *value, const char *owner_token,
-			 const char *cookie_key)
+			 const char *cookie_key, const char **nonce)
 {
 	const char *last = strrchr(value, '.');
 	int64_t expires;
@@ -98,8 +98,12 @@ static bool cookie_valid(const struct app *app, struct arena *a, const char *val
 	const char *good = cookie_mac(a, owner_token, cookie_key, value, (size_t)(last - value));
 	if (!secret_equal(last + 1, good))
 		return false;
-	char *text = arena_strdup(a, value + 3);
-	text[strcspn(text, ".")] = '\0';
+	char *text = arena_strndup(a, value + 3, (size_t)(last - value - 3));
+	char *dot = strchr(text, '.');
+	if (dot == NULL)
+		return false;
+	*dot = '\0';
+	*nonce = dot + 1;
 	return number_parse(text, 0, INT64_MAX, &expires) == 0 && expires > app->now();
 }
 
@@ -124,12 +128,13 @@ enum err auth_identify(const struct app *app, struct request *rq, const char *ow
 		return ERR_OK;
 	}
 	const char *value = find_cookie(&rq->arena, rq->cookie, app->cookie_name);
-	if (value == NULL || !cookie_valid(app, &rq->arena, value, owner_token, cookie_key))
+	const char *nonce = NULL;
+	if (value == NULL || !cookie_valid(app, &rq->arena, value, owner_token, cookie_key, &nonce))
 		return ERR_OK;
 	if (from_elsewhere(app, rq))
 		return err_set(e, ERR_FORBIDDEN, 0, "a request from another site is not taken");
 	rq->who = WHO_OWNER;
-	rq->by_cookie = true;
+	rq->session = nonce;
 	return ERR_OK;
 }
 

@@ -15,8 +15,9 @@ enum err auth_host(const struct app *app, const char *host, struct errinfo *e);
 bool auth_origin_known(const struct app *app, const char *origin);
 
 /*
- * Fill rq->who, by_cookie and bearer.  owner_token and cookie_key are the secrets as they are now.
- * A wrong bearer or cookie is WHO_NOBODY or WHO_BEARER, no error.  ERR_FORBIDDEN: a cookie with a request from another
+ * Fill rq->who, session and bearer.  owner_token and cookie_key are the secrets as they are now.
+ * A wrong bearer or cookie is WHO_NOBODY or WHO_BEARER, no error; whether the session was signed out is the caller's
+ * question (store/secret.h).  ERR_FORBIDDEN: a cookie with a request from another
  * site.
  */
 enum err auth_identify(const struct app *app, struct request *rq, const char *owner_token,

@@ -31,7 +31,7 @@ struct request {
 	size_t body_len;
 	const char *params[PARAMS_MAX]; /* what {…} matched in the path */
 	enum who who;
-	bool by_cookie;
+	const char *session; /* by cookie: the browser session's nonce (32 hex digits), else NULL */
 	const char *bearer; /* NULL when none was sent */
 };
 

@@ -1,5 +1,6 @@
 #include "store/secret.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -32,6 +33,8 @@ static enum err read_line(int dirfd, const char *name, struct arena *a, const ch
 	*out = text;
 	return ERR_OK;
 }
+
+enum { SIGNED_OUT_KEPT_S = 31 * 24 * 3600 };
 
 enum err secret_read(const char *var, const char *name, struct arena *a, const char **out, struct errinfo *e)
 {
@@ -93,4 +96,54 @@ bool secret_spend_code(const char *var, const char *code, int64_t now)
 	}
 	arena_reset(&a);
 	return good;
+}
+
+/* ---- signing out ---- */
+static void sweep(int dirfd, int64_t now)
+{
+	int copy = dup(dirfd);
+	DIR *dir = copy >= 0 ? fdopendir(copy) : NULL;
+	struct dirent *entry;
+	struct stat st;
+
+	if (dir == NULL) {
+		if (copy >= 0)
+			close(copy);
+		return;
+	}
+	while ((entry = readdir(dir)) != NULL) {
+		if (entry->d_name[0] != '.' && fstatat(dirfd, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+		    now / 1000 - (int64_t)st.st_mtime > SIGNED_OUT_KEPT_S)
+			(void)unlinkat(dirfd, entry->d_name, 0); /* another process may be sweeping too */
+	}
+	closedir(dir);
+}
+
+enum err secret_sign_out(const char *var, const char *nonce, int64_t now, struct errinfo *e)
+{
+	struct arena a = { 0 };
+	const char *path = arena_printf(&a, "%s/secrets/signed_out", var);
+	enum err rc = ERR_OK;
+	int dirfd = -1, fd = -1;
+
+	if (make_dir(AT_FDCWD, path, 0700) < 0 || (dirfd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0 ||
+	    (fd = openat(dirfd, nonce, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600)) < 0 || fsync(dirfd) < 0)
+		rc = err_set(e, ERR_IO, errno, "write %s", path);
+	if (rc == ERR_OK)
+		sweep(dirfd, now);
+	if (fd >= 0)
+		close(fd);
+	if (dirfd >= 0)
+		close(dirfd);
+	arena_reset(&a);
+	return rc;
+}
+
+bool secret_signed_out(const char *var, const char *nonce)
+{
+	struct arena a = { 0 };
+	bool out = access(arena_printf(&a, "%s/secrets/signed_out/%s", var, nonce), F_OK) == 0;
+
+	arena_reset(&a);
+	return out;
 }

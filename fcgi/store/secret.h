@@ -32,4 +32,11 @@ enum err secret_ensure(const char *var, const char *name, struct errinfo *e);
  */
 bool secret_spend_code(const char *var, const char *code, int64_t now);
 
+/*
+ * Browser sessions that were signed out before their cookie expired: secrets/signed_out/<nonce>.  The relay watches that
+ * folder to end live connections.  Entries older than a cookie can live are swept on the way.
+ */
+enum err secret_sign_out(const char *var, const char *nonce, int64_t now, struct errinfo *e);
+bool secret_signed_out(const char *var, const char *nonce);
+
 #endif

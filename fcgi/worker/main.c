@@ -3,16 +3,11 @@
  * and the socket, and forks; the children share the index until they change it.
  */
 #include <errno.h>
-#include <limits.h>
 #include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "core/arena.h"
-#include "core/clock.h"
 #include "core/env.h"
 #include "core/log.h"
 #include "http/auth.h"
@@ -74,39 +69,6 @@ static void catch_up(void *arg)
 		log_err(LOG_WARN, "worker.catch_up_failed", &e);
 }
 
-static enum err read_origins(struct pool_context *c, struct errinfo *e)
-{
-	char *list = arena_strdup(&c->arena, env_text("CHOMP_PUBLIC_ORIGINS", "http://127.0.0.1:8000")), *save;
-
-	for (char *p = strtok_r(list, " ,", &save); p != NULL; p = strtok_r(NULL, " ,", &save)) {
-		if (c->app.origin_count == ORIGINS_MAX)
-			return err_set(e, ERR_BAD_INPUT, 0, "CHOMP_PUBLIC_ORIGINS: at most %d", ORIGINS_MAX);
-		if (strncmp(p, "http://", 7) != 0 && strncmp(p, "https://", 8) != 0)
-			return err_set(e, ERR_BAD_INPUT, 0, "CHOMP_PUBLIC_ORIGINS: %.60s is no http(s)://host[:port]", p);
-		c->app.origins[c->app.origin_count++] = p;
-	}
-	if (c->app.origin_count == 0)
-		return err_set(e, ERR_BAD_INPUT, 0, "CHOMP_PUBLIC_ORIGINS is empty");
-	return ERR_OK;
-}
-
-static enum err configure(struct pool_context *c, struct errinfo *e)
-{
-	int port;
-	enum err rc;
-
-	c->app.var = env_text("CHOMP_VAR", NULL);
-	c->app.templates = env_text("CHOMP_TEMPLATES", "cgi-templates");
-	c->app.now = clock_wall_ms;
-	if (c->app.var == NULL || c->app.var[0] != '/')
-		return err_set(e, ERR_BAD_INPUT, 0, "CHOMP_VAR: an absolute path is wanted; start chomp with scripts/chompctl up");
-	if ((rc = env_int("CHOMP_WORKERS", WORKERS_DEFAULT, 1, WORKERS_MAX, &c->workers, e)) != ERR_OK ||
-	    (rc = env_int("CHOMP_PORT", 8000, 1, 65535, &port, e)) != ERR_OK || (rc = read_origins(c, e)) != ERR_OK)
-		return rc;
-	c->app.cookie_name = arena_printf(&c->arena, "chomp_%d", port);
-	return ERR_OK;
-}
-
 static enum err make_dirs(struct pool_context *c, struct errinfo *e)
 {
 	static const char *const dirs[] = { "state", "secrets", "secrets/codes", "log", "log/sessions", "run", "run/worker" };
@@ -124,7 +86,9 @@ static enum err prepare(struct pool_context *c, struct errinfo *e)
 	static const char *const secrets[] = { SECRET_OWNER, SECRET_COOKIE, SECRET_AGENT, SECRET_HOST };
 	enum err rc;
 
-	if ((rc = configure(c, e)) != ERR_OK || (rc = make_dirs(c, e)) != ERR_OK)
+	if ((rc = app_configure(&c->app, &c->arena, e)) != ERR_OK ||
+	    (rc = env_int("CHOMP_WORKERS", WORKERS_DEFAULT, 1, WORKERS_MAX, &c->workers, e)) != ERR_OK ||
+	    (rc = make_dirs(c, e)) != ERR_OK)
 		return rc;
 	for (size_t i = 0; i < sizeof secrets / sizeof secrets[0]; i++) {
 		if ((rc = secret_ensure(c->app.var, secrets[i], e)) != ERR_OK)

@@ -25,7 +25,12 @@ static enum err identify(struct app *app, struct request *rq, struct errinfo *e)
 		log_err(LOG_ERROR, "auth.secrets_unreadable", e);
 		return err_set(e, ERR_IO, 0, "the secrets cannot be read");
 	}
-	return auth_identify(app, rq, owner, key, e);
+	enum err rc = auth_identify(app, rq, owner, key, e);
+	if (rc == ERR_OK && rq->session != NULL && secret_signed_out(app->var, rq->session)) {
+		rq->session = NULL;
+		rq->who = WHO_NOBODY;
+	}
+	return rc;
 }
 
 static enum err no_identity(struct app *app, struct request *rq, struct errinfo *e)

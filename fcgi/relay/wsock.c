@@ -1,0 +1,582 @@
+#include "relay/wsock.h"
+
+#include <errno.h>
+#include <libwebsockets.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "core/arena.h"
+#include "core/log.h"
+
+enum { HEADER_MAX = 8192, PING_S = 30, DEAD_S = 45, VIEWER_PIECE = 1024 };
+
+struct watch {
+	void (*fn)(void *);
+	void *arg;
+};
+
+struct wsock {
+	struct lws_context *context;
+	struct lws_vhost *vhost;
+	const struct wsock_ops *ops;
+	void *app;
+	int signals;
+	bool quit;
+};
+
+struct conn {
+	struct lws *wsi;
+	const struct conn_ops *ops;
+	void *owner;
+	bool outgoing, stream, closing, opened;
+	int close_code;
+	char *secret; /* outgoing: sent in the handshake, then wiped */
+	bool *failed; /* while wsock_connect runs: set instead of calling `closed` */
+};
+
+/* What the library keeps per connection: the conn is ours, since it must outlive a failed handshake. */
+struct slot {
+	struct conn *c;
+};
+
+static struct wsock *wsock_of(struct lws *wsi)
+{
+	return lws_context_user(lws_get_context(wsi));
+}
+
+/* ---- heads ---- */
+static const char *header(struct arena *a, struct lws *wsi, enum lws_token_indexes token)
+{
+	int len = lws_hdr_total_length(wsi, token);
+
+	if (len <= 0 || len > HEADER_MAX)
+		return "";
+	char *buf = arena_alloc(a, (size_t)len + 1);
+	return lws_hdr_copy(wsi, buf, len + 1, token) == len ? buf : "";
+}
+
+/* Headers the library has no token for. */
+static const char *custom_header(struct arena *a, struct lws *wsi, const char *name)
+{
+	int name_len = (int)strlen(name), len = lws_hdr_custom_length(wsi, name, name_len);
+
+	if (len <= 0 || len > HEADER_MAX)
+		return "";
+	char *buf = arena_alloc(a, (size_t)len + 1);
+	return lws_hdr_custom_copy(wsi, buf, len + 1, name, name_len) >= 0 ? buf : "";
+}
+
+/* The library cuts the query into its fragments; put it together again. */
+static const char *query_of(struct arena *a, struct lws *wsi)
+{
+	char *all = arena_strdup(a, ""), part[HEADER_MAX];
+
+	for (int i = 0; lws_hdr_copy_fragment(wsi, part, sizeof part, WSI_TOKEN_HTTP_URI_ARGS, i) > 0; i++)
+		all = arena_printf(a, "%s%s%s", all, i > 0 ? "&" : "", part);
+	return all;
+}
+
+static void read_head(struct arena *a, struct lws *wsi, bool websocket, struct upgrade *u)
+{
+	u->path = header(a, wsi, WSI_TOKEN_GET_URI);
+	u->query = query_of(a, wsi);
+	u->host = header(a, wsi, WSI_TOKEN_HOST);
+	u->origin = header(a, wsi, WSI_TOKEN_ORIGIN);
+	u->cookie = header(a, wsi, WSI_TOKEN_HTTP_COOKIE);
+	u->authorization = header(a, wsi, WSI_TOKEN_HTTP_AUTHORIZATION);
+	u->fetch_site = custom_header(a, wsi, "sec-fetch-site:");
+	u->last_event_id = custom_header(a, wsi, "last-event-id:");
+	u->websocket = websocket;
+}
+
+static struct conn *new_conn(struct lws *wsi)
+{
+	struct conn *c = xmalloc(sizeof *c);
+
+	memset(c, 0, sizeof *c);
+	c->wsi = wsi;
+	return c;
+}
+
+static void free_conn(struct conn *c)
+{
+	if (c->secret != NULL) {
+		explicit_bzero(c->secret, strlen(c->secret));
+		free(c->secret);
+	}
+	free(c);
+}
+
+/* The status of a refusal, or 0 and slot->c is set. */
+static int accept_conn(struct lws *wsi, struct slot *slot, bool websocket)
+{
+	struct wsock *w = wsock_of(wsi);
+	struct arena a = { 0 };
+	struct upgrade u;
+
+	read_head(&a, wsi, websocket, &u);
+	struct conn *c = new_conn(wsi);
+	c->stream = !websocket;
+	int status = w->ops->accept(w->app, &u, c, &c->owner, &c->ops);
+	arena_reset(&a);
+	if (status != 0) {
+		free_conn(c);
+		return status;
+	}
+	slot->c = c;
+	return 0;
+}
+
+/* ---- events common to all ---- */
+static void gone(struct slot *slot)
+{
+	struct conn *c = slot->c;
+
+	if (c == NULL)
+		return;
+	slot->c = NULL;
+	c->wsi = NULL;
+	if (c->failed != NULL)
+		*c->failed = true;
+	else
+		c->ops->closed(c->owner, c->close_code);
+	free_conn(c);
+}
+
+static int received(struct lws *wsi, struct conn *c, const char *p, size_t len)
+{
+	if (c == NULL || c->closing)
+		return 0;
+	bool last = lws_is_final_fragment(wsi) && lws_remaining_packet_payload(wsi) == 0;
+	c->ops->receive(c->owner, p, len, lws_frame_is_binary(wsi) == 0, lws_is_first_fragment(wsi) != 0, last);
+	return 0;
+}
+
+static int writable(struct lws *wsi, struct conn *c)
+{
+	if (c == NULL)
+		return 0;
+	if (c->closing) {
+		if (!c->stream)
+			lws_close_reason(wsi, (enum lws_close_status)c->close_code, NULL, 0);
+		return -1;
+	}
+	c->ops->writable(c->owner);
+	return c->close_code < 0 ? -1 : 0;
+}
+
+/* ---- WebSockets ---- */
+static int on_upgrade(struct lws *wsi)
+{
+	struct slot probe = { 0 };
+
+	/* Room for the conn exists only after the upgrade: it waits in the connection's opaque pointer. */
+	int status = accept_conn(wsi, &probe, true);
+	if (status == 0) {
+		lws_set_opaque_user_data(wsi, probe.c);
+		return 0;
+	}
+	if (lws_return_http_status(wsi, (unsigned)status, NULL) < 0)
+		return -1;
+	return 1;
+}
+
+static void first_open(struct slot *slot, struct lws *wsi)
+{
+	slot->c = lws_get_opaque_user_data(wsi);
+	lws_set_opaque_user_data(wsi, NULL);
+	if (slot->c == NULL)
+		return;
+	slot->c->wsi = wsi;
+	slot->c->opened = true;
+	slot->c->ops->open(slot->c->owner);
+}
+
+/* Accepted and dropped before the handshake was through. */
+static void drop_waiting(struct lws *wsi)
+{
+	struct slot waiting = { lws_get_opaque_user_data(wsi) };
+
+	lws_set_opaque_user_data(wsi, NULL);
+	gone(&waiting);
+}
+
+static int on_viewer(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in, size_t len)
+{
+	struct slot *slot = user;
+
+	switch ((int)reason) {
+	case LWS_CALLBACK_ESTABLISHED:
+		first_open(slot, wsi);
+		return 0;
+	case LWS_CALLBACK_RECEIVE:
+		return received(wsi, slot->c, in, len);
+	case LWS_CALLBACK_SERVER_WRITEABLE:
+		return writable(wsi, slot->c);
+	case LWS_CALLBACK_CLOSED:
+		gone(slot);
+		return 0;
+	case LWS_CALLBACK_WSI_DESTROY:
+		drop_waiting(wsi);
+		return 0;
+	default:
+		return 0;
+	}
+}
+
+/* ---- WebSockets to the host ---- */
+static int add_bearer(struct lws *wsi, struct conn *c, unsigned char **at, size_t room)
+{
+	char value[600];
+
+	if (c == NULL || c->secret == NULL)
+		return 0;
+	int n = snprintf(value, sizeof value, "Bearer %s", c->secret);
+	int rc = n < 0 || (size_t)n >= sizeof value ||
+		 lws_add_http_header_by_token(wsi, WSI_TOKEN_HTTP_AUTHORIZATION, (unsigned char *)value, n, at, *at + room);
+	explicit_bzero(value, sizeof value);
+	return rc ? -1 : 0;
+}
+
+static int on_host(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in, size_t len)
+{
+	struct conn *c = lws_get_opaque_user_data(wsi);
+
+	(void)user;
+	switch ((int)reason) {
+	case LWS_CALLBACK_CLIENT_APPEND_HANDSHAKE_HEADER:
+		return add_bearer(wsi, c, in, len);
+	case LWS_CALLBACK_CLIENT_ESTABLISHED:
+		if (c != NULL) {
+			c->wsi = wsi;
+			c->opened = true;
+			c->ops->open(c->owner);
+		}
+		return 0;
+	case LWS_CALLBACK_CLIENT_RECEIVE:
+		return received(wsi, c, in, len);
+	case LWS_CALLBACK_CLIENT_WRITEABLE:
+		return writable(wsi, c);
+	case LWS_CALLBACK_WS_PEER_INITIATED_CLOSE:
+		if (c != NULL && len >= 2)
+			c->close_code = ((unsigned char *)in)[0] << 8 | ((unsigned char *)in)[1];
+		return 0;
+	case LWS_CALLBACK_CLIENT_CONNECTION_ERROR:
+	case LWS_CALLBACK_CLIENT_CLOSED:
+	case LWS_CALLBACK_WSI_DESTROY:
+		drop_waiting(wsi); /* the same pointer: cleared before `closed` is called, once */
+		return 0;
+	default:
+		return 0;
+	}
+}
+
+/* ---- event streams ---- */
+static int stream_head(struct lws *wsi)
+{
+	unsigned char buf[LWS_PRE + 512], *start = buf + LWS_PRE, *p = start, *end = buf + sizeof buf;
+
+	if (lws_add_http_common_headers(wsi, 200, "text/event-stream", LWS_ILLEGAL_HTTP_CONTENT_LEN, &p, end) ||
+	    lws_add_http_header_by_token(wsi, WSI_TOKEN_HTTP_CACHE_CONTROL, (const unsigned char *)"no-store", 8, &p, end) ||
+	    lws_finalize_write_http_header(wsi, start, &p, end))
+		return -1;
+	lws_http_mark_sse(wsi);
+	return 0;
+}
+
+static int on_get(struct lws *wsi, struct slot *slot)
+{
+	int status = accept_conn(wsi, slot, false);
+
+	if (status != 0)
+		return lws_return_http_status(wsi, (unsigned)status, NULL) < 0 || lws_http_transaction_completed(wsi) ? -1 : 0;
+	if (stream_head(wsi) < 0)
+		return -1;
+	slot->c->opened = true;
+	slot->c->ops->open(slot->c->owner);
+	return 0;
+}
+
+static int on_http(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in, size_t len)
+{
+	struct slot *slot = user;
+
+	switch ((int)reason) {
+	case LWS_CALLBACK_HTTP_CONFIRM_UPGRADE:
+		return on_upgrade(wsi);
+	case LWS_CALLBACK_HTTP:
+		return on_get(wsi, slot);
+	case LWS_CALLBACK_HTTP_WRITEABLE:
+		return slot != NULL ? writable(wsi, slot->c) : 0;
+	case LWS_CALLBACK_CLOSED_HTTP:
+	case LWS_CALLBACK_HTTP_DROP_PROTOCOL:
+		if (slot != NULL)
+			gone(slot);
+		return 0;
+	default:
+		return lws_callback_http_dummy(wsi, reason, user, in, len);
+	}
+}
+
+/* ---- descriptors ---- */
+static int on_watch(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in, size_t len)
+{
+	struct watch *watch = lws_get_opaque_user_data(wsi);
+
+	(void)user;
+	(void)in;
+	(void)len;
+	if (reason == LWS_CALLBACK_RAW_RX_FILE && watch != NULL)
+		watch->fn(watch->arg);
+	else if (reason == LWS_CALLBACK_RAW_CLOSE_FILE)
+		free(watch);
+	return 0;
+}
+
+static const struct lws_protocols protocols[] = {
+	{ .name = "http", .callback = on_http, .per_session_data_size = sizeof(struct slot) },
+	{ .name = "viewer", .callback = on_viewer, .per_session_data_size = sizeof(struct slot),
+	  .rx_buffer_size = VIEWER_PIECE },
+	{ .name = "host", .callback = on_host, .rx_buffer_size = WSOCK_PIECE },
+	{ .name = "watch", .callback = on_watch },
+	{ 0 },
+};
+
+enum err wsock_watch(struct wsock *w, int fd, void (*fn)(void *), void *arg, struct errinfo *e)
+{
+	lws_sock_file_fd_type desc = { .filefd = fd };
+	struct watch *watch = xmalloc(sizeof *watch);
+
+	watch->fn = fn;
+	watch->arg = arg;
+	struct lws *wsi = lws_adopt_descriptor_vhost(w->vhost, LWS_ADOPT_RAW_FILE_DESC, desc, "watch", NULL);
+	if (wsi == NULL) {
+		free(watch);
+		return err_set(e, ERR_IO, 0, "a descriptor cannot be watched");
+	}
+	lws_set_opaque_user_data(wsi, watch);
+	return ERR_OK;
+}
+
+/* ---- timers ---- */
+struct timer_room {
+	lws_sorted_usec_list_t sul;
+};
+_Static_assert(sizeof(struct timer_room) <= sizeof((struct wsock_timer *)0)->room, "room for the library's timer");
+
+static void on_timer(lws_sorted_usec_list_t *sul)
+{
+	struct wsock_timer *t = (struct wsock_timer *)(void *)sul;
+
+	t->fn(t->arg);
+}
+
+void wsock_timer_set(struct wsock *w, struct wsock_timer *t, int64_t ms, void (*fn)(void *), void *arg)
+{
+	lws_sorted_usec_list_t *sul = (lws_sorted_usec_list_t *)(void *)t->room;
+
+	t->fn = fn;
+	t->arg = arg;
+	lws_sul_schedule(w->context, 0, sul, on_timer,
+			 ms < 0 ? (lws_usec_t)LWS_SET_TIMER_USEC_CANCEL : (lws_usec_t)ms * LWS_US_PER_MS);
+}
+
+/* ---- opening, sending, closing ---- */
+/* "http://host:port" into its parts; NULL when it is none. */
+static const char *split_url(struct arena *a, const char *url, struct lws_client_connect_info *i)
+{
+	if (strncmp(url, "unix:", 5) == 0) {
+		i->address = arena_printf(a, "+%s", url + 5);
+		i->host = "localhost";
+		return i->address;
+	}
+	bool tls = strncmp(url, "https://", 8) == 0;
+	if (!tls && strncmp(url, "http://", 7) != 0)
+		return NULL;
+	char *name = arena_strdup(a, url + (tls ? 8 : 7));
+	name[strcspn(name, "/")] = '\0';
+	i->host = arena_strdup(a, name);
+	char *colon = strrchr(name, ':');
+	i->port = colon != NULL ? (int)strtol(colon + 1, NULL, 10) : tls ? 443 : 80;
+	if (colon != NULL)
+		*colon = '\0';
+	i->ssl_connection = tls ? LCCSCF_USE_SSL : 0;
+	i->address = name;
+	return name;
+}
+
+struct conn *wsock_connect(struct wsock *w, const char *url, const char *path, const char *secret, void *owner,
+			   const struct conn_ops *ops)
+{
+	struct lws_client_connect_info i = { .context = w->context, .vhost = w->vhost, .path = path,
+					     .local_protocol_name = "host", .ietf_version_or_minus_one = -1 };
+	struct arena a = { 0 };
+	struct conn *c = NULL;
+	bool failed = false;
+
+	if (split_url(&a, url, &i) != NULL) {
+		c = new_conn(NULL);
+		c->failed = &failed;
+		c->outgoing = true;
+		c->owner = owner;
+		c->ops = ops;
+		c->secret = secret != NULL ? xstrdup(secret) : NULL;
+		i.opaque_user_data = c;
+		/* The library may tell on_host of a failure before it returns, or not: then c is still ours. */
+		struct lws *wsi = lws_client_connect_via_info(&i);
+		if (!failed && wsi == NULL)
+			free_conn(c);
+		if (failed || wsi == NULL)
+			c = NULL;
+		else
+			c->failed = NULL;
+	}
+	arena_reset(&a);
+	return c;
+}
+
+void conn_want_write(struct conn *c)
+{
+	if (c->wsi != NULL && c->opened)
+		lws_callback_on_writable(c->wsi);
+}
+
+void conn_send(struct conn *c, const char *p, size_t len, bool text, bool first, bool last)
+{
+	static unsigned char buf[LWS_PRE + WSOCK_PIECE];
+	int how = c->stream ? LWS_WRITE_HTTP
+			    : lws_write_ws_flags(text ? LWS_WRITE_TEXT : LWS_WRITE_BINARY, first, last);
+
+	memcpy(buf + LWS_PRE, p, len);
+	if (lws_write(c->wsi, buf + LWS_PRE, len, (enum lws_write_protocol)how) < 0)
+		c->close_code = -1;
+}
+
+void conn_pause(struct conn *c, bool pause)
+{
+	if (c->wsi != NULL && c->opened)
+		lws_rx_flow_control(c->wsi, pause ? 0 : 1);
+}
+
+void conn_close(struct conn *c, int code)
+{
+	if (c->closing)
+		return;
+	c->closing = true;
+	c->close_code = code;
+	if (c->wsi == NULL)
+		return;
+	if (c->opened)
+		lws_callback_on_writable(c->wsi); /* the close frame goes out from there */
+	else
+		lws_set_timeout(c->wsi, PENDING_TIMEOUT_CLOSE_SEND, LWS_TO_KILL_ASYNC);
+}
+
+/* ---- the loop ---- */
+static void on_signal(void *arg)
+{
+	struct wsock *w = arg;
+	struct signalfd_siginfo si;
+
+	while (read(w->signals, &si, sizeof si) == (ssize_t)sizeof si)
+		w->ops->stop(w->app);
+}
+
+static void lws_says(int level, const char *line)
+{
+	char text[200];
+
+	(void)snprintf(text, sizeof text, "%.199s", line);
+	text[strcspn(text, "\n")] = '\0';
+	log_event(level == LLL_ERR ? LOG_WARN : LOG_DEBUG, "lws.note", LOG_S("text", text));
+}
+
+/* The library sizes its tables by the limit of descriptors, which may be millions. */
+static void limit_descriptors(void)
+{
+	struct rlimit r;
+
+	if (getrlimit(RLIMIT_NOFILE, &r) < 0)
+		return;
+	r.rlim_cur = r.rlim_max < 2 * WSOCK_CONNECTIONS ? r.rlim_max : 2 * WSOCK_CONNECTIONS;
+	(void)setrlimit(RLIMIT_NOFILE, &r);
+}
+
+static bool listen_on(struct wsock *w, const char *path)
+{
+	static const lws_retry_bo_t alive = { .secs_since_valid_ping = PING_S, .secs_since_valid_hangup = DEAD_S };
+	struct lws_context_creation_info info = { 0 };
+
+	info.protocols = protocols;
+	info.user = w;
+	info.iface = path;
+	info.options = LWS_SERVER_OPTION_EXPLICIT_VHOSTS | LWS_SERVER_OPTION_FAIL_UPON_UNABLE_TO_BIND |
+		       LWS_SERVER_OPTION_UNIX_SOCK | LWS_SERVER_OPTION_DISABLE_IPV6 | LWS_SERVER_OPTION_VALIDATE_UTF8 |
+		       LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT;
+	info.gid = (gid_t)-1;
+	info.uid = (uid_t)-1;
+	info.timeout_secs = 10;
+	info.pt_serv_buf_size = WSOCK_PIECE;
+	info.retry_and_idle_policy = &alive;
+	w->context = lws_create_context(&info);
+	if (w->context == NULL)
+		return false;
+	mode_t old = umask(0117); /* 0660 from the first moment */
+	w->vhost = lws_create_vhost(w->context, &info);
+	umask(old);
+	return w->vhost != NULL;
+}
+
+enum err wsock_open(struct wsock **out, const char *path, const struct wsock_ops *ops, void *app,
+		    struct errinfo *e)
+{
+	struct wsock *w = xmalloc(sizeof *w);
+	sigset_t set;
+
+	memset(w, 0, sizeof *w);
+	*out = NULL;
+	w->ops = ops;
+	w->app = app;
+	limit_descriptors();
+	lws_set_log_level(LLL_ERR | LLL_WARN, lws_says);
+	if (unlink(path) < 0 && errno != ENOENT) {
+		free(w);
+		return err_set(e, ERR_IO, errno, "remove the old %s", path);
+	}
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	w->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (!listen_on(w, path) || w->signals < 0) {
+		if (w->context != NULL)
+			lws_context_destroy(w->context);
+		free(w);
+		return err_set(e, ERR_IO, 0, "cannot listen on %s", path);
+	}
+	*out = w;
+	return wsock_watch(w, w->signals, on_signal, w, e);
+}
+
+void wsock_run(struct wsock *w)
+{
+	while (!w->quit && lws_service(w->context, 0) >= 0) {
+	}
+}
+
+void wsock_quit(struct wsock *w)
+{
+	w->quit = true;
+	lws_cancel_service(w->context);
+}
+
+void wsock_close(struct wsock *w)
+{
+	lws_context_destroy(w->context);
+	free(w);
+}
