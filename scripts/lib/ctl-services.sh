@@ -81,7 +81,8 @@ services_write() {
   nginx_write
   service nginx root 'rm -f callback/api.sock' -- -- nginx -e stderr -p nginx/ -c nginx.conf
   service worker chomp -- "CHOMP_VAR=$IN_VAR" "CHOMP_WORKERS=$WORKERS" "CHOMP_PORT=$PORT" \
-    "CHOMP_PUBLIC_ORIGINS=$PUBLIC_ORIGINS" "CHOMP_TEMPLATES=$IN_APP/cgi-templates" -- "$IN_BIN/chomp-worker"
+    "CHOMP_PUBLIC_ORIGINS=$PUBLIC_ORIGINS" "CHOMP_SANDBOX_URL=$url" \
+    "CHOMP_TEMPLATES=$IN_APP/cgi-templates" -- "$IN_BIN/chomp-worker"
   service dispatch chomp -- "CHOMP_VAR=$IN_VAR" "CHOMP_SANDBOX_URL=$url" \
     "CHOMP_SANDBOX_SECRET_FILE=$DISPATCH_SECRET" "CHOMP_CALLBACK_URL=$CALLBACK_URL" -- "$IN_BIN/chomp-dispatch"
   # chomp-box must not be able to open secrets/: it is handed the one file that it needs.
