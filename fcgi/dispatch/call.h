@@ -27,8 +27,10 @@ struct call {
 	/* A piece of the body of a 200, as it comes; false: enough, the rest is not wanted.  NULL: collected in `answer`. */
 	bool (*take)(struct call *c, const char *p, size_t len);
 	void (*done)(struct call *c);
-	int64_t sent_ms; /* monotonic */
-	size_t taken;	 /* for `take`: bytes so far */
+	int64_t sent_ms;    /* monotonic */
+	uint64_t number;    /* calls are numbered in the order in which they are sent */
+	size_t taken;	    /* for `take`: bytes so far */
+	int64_t asked_from; /* of logs: what was copied before */
 
 	/* the answer */
 	int status;	/* 0: none came */

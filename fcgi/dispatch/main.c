@@ -1,0 +1,148 @@
+/*
+ * chomp-dispatch: makes the store's intents true at the sandbox host.  One per CHOMP_VAR: the lock file says so.
+ *
+ * CHOMP_VAR, CHOMP_CALLBACK_URL (what boxes are told), CHOMP_SANDBOX_URL, CHOMP_SANDBOX_SECRET_FILE.
+ * SIGTERM, SIGINT: stop, status 0.  SIGUSR1: start nothing new, go on with the rest.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <malloc.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "core/clock.h"
+#include "core/env.h"
+#include "core/file.h"
+#include "core/log.h"
+#include "dispatch/access.h"
+#include "dispatch/dispatcher.h"
+#include "dispatch/httpc.h"
+#include "dispatch/loop.h"
+
+enum { LOCK_WAIT_STEPS = 100, LOCK_STEP_NS = 20 * 1000 * 1000 };
+
+struct app {
+	const char *var, *callback_url;
+	struct arena arena;
+	struct access access;
+	struct dispatcher d;
+	struct httpc *h;
+	int lock;
+};
+
+static void block_signals(void)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGUSR1);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	signal(SIGPIPE, SIG_IGN);
+}
+
+/* Whoever asks whether we live holds the lock for a moment, shared; so try for two seconds. */
+static enum err take_lock(struct app *app, struct errinfo *e)
+{
+	const char *path = arena_printf(&app->arena, "%s/run/dispatch/lock", app->var);
+	const struct timespec step = { .tv_nsec = LOCK_STEP_NS };
+
+	(void)make_dir(AT_FDCWD, arena_printf(&app->arena, "%s/run", app->var), 0755);
+	(void)make_dir(AT_FDCWD, arena_printf(&app->arena, "%s/run/dispatch", app->var), 0755);
+	app->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
+	if (app->lock < 0)
+		return err_set(e, ERR_IO, errno, "open %s", path);
+	for (int i = 0; i < LOCK_WAIT_STEPS; i++) {
+		if (flock(app->lock, LOCK_EX | LOCK_NB) == 0)
+			return ERR_OK;
+		if (errno != EWOULDBLOCK)
+			return err_set(e, ERR_IO, errno, "lock %s", path);
+		(void)nanosleep(&step, NULL);
+	}
+	return err_set(e, ERR_BUSY, 0, "another chomp-dispatch runs for %s", app->var);
+}
+
+static enum err open_access(struct app *app, struct errinfo *e)
+{
+	struct arena *a = &app->arena;
+	const char *url = env_text("CHOMP_SANDBOX_URL", NULL);
+	const char *file = env_text("CHOMP_SANDBOX_SECRET_FILE", NULL);
+
+	if (url == NULL)
+		url = arena_printf(a, "unix:%s/run/sandbox/sandbox.sock", app->var);
+	if (file != NULL)
+		return access_init(&app->access, url, file, true, e);
+	return access_init(&app->access, url, arena_printf(a, "%s/secrets/%s", app->var, SECRET_HOST), false, e);
+}
+
+static enum err need(const char *name, const char **out, struct errinfo *e)
+{
+	*out = env_text(name, NULL);
+	return *out != NULL ? ERR_OK : err_set(e, ERR_BAD_INPUT, 0, "%s is not set", name);
+}
+
+static enum err open_all(struct app *app, struct errinfo *e)
+{
+	struct dispatcher *d = &app->d;
+	enum err rc;
+
+	if ((rc = need("CHOMP_VAR", &app->var, e)) != ERR_OK ||
+	    (rc = need("CHOMP_CALLBACK_URL", &app->callback_url, e)) != ERR_OK ||
+	    (rc = open_access(app, e)) != ERR_OK || (rc = take_lock(app, e)) != ERR_OK)
+		return rc;
+	(void)make_dir(AT_FDCWD, arena_printf(&app->arena, "%s/log", app->var), 0755);
+	(void)make_dir(AT_FDCWD, arena_printf(&app->arena, "%s/log/sessions", app->var), 0700);
+	if ((rc = httpc_open(&app->h, &app->access, e)) != ERR_OK ||
+	    (rc = store_open(&d->store, app->var, STORE_WRITER, e)) != ERR_OK)
+		return rc;
+	d->var = app->var;
+	d->callback_url = app->callback_url;
+	d->secret = app->access.secret;
+	d->send = httpc_send;
+	d->to = app->h;
+	d->wall_ms = clock_wall_ms;
+	d->mono_ms = clock_mono_ms;
+	log_event(LOG_INFO, "dispatch.ready", LOG_S("host", app->access.socket != NULL ? app->access.socket : app->access.base),
+		  LOG_I("secret", app->access.secret[0] != '\0'), LOG_S("callback", app->callback_url));
+	return ERR_OK;
+}
+
+static void close_all(struct app *app)
+{
+	if (app->h != NULL)
+		httpc_close(app->h);
+	dispatcher_release(&app->d);
+	if (app->d.store != NULL)
+		store_close(app->d.store);
+	access_release(&app->access);
+	if (app->lock >= 0)
+		close(app->lock);
+	arena_reset(&app->arena);
+}
+
+int main(void)
+{
+	struct app app = { .lock = -1 };
+	struct errinfo e = { 0 };
+	enum err rc;
+
+	block_signals();
+	/* Large buffers come and go; give their pages back. */
+	mallopt(M_MMAP_THRESHOLD, 128 * 1024);
+	mallopt(M_TRIM_THRESHOLD, 128 * 1024);
+	log_init("dispatch");
+	rc = open_all(&app, &e);
+	if (rc == ERR_OK)
+		rc = loop_run(&app.d, app.h, &e);
+	if (rc == ERR_OK)
+		log_event(LOG_INFO, "dispatch.stopped");
+	else
+		log_err(LOG_ERROR, "dispatch.start_failed", &e);
+	close_all(&app);
+	return rc == ERR_OK ? 0 : 1;
+}
