@@ -47,7 +47,7 @@ objs     = $(patsubst %.c,$(B)/%.o,$(wildcard fcgi/$(1)/*.c))
 archive  = $(B)/lib/$(1).a
 ALL_ARCHIVES := $(foreach r,partials api http store model core,$(call archive,$(r)))
 
-PROGRAMS := $(addprefix $(B)/bin/,chomp-worker chomp-dispatch chomp-sandbox chomp-shim)
+PROGRAMS := $(addprefix $(B)/bin/,chomp-worker chomp-dispatch chomp-relay chomp-sandbox chomp-shim)
 
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -76,7 +76,7 @@ $(B)/lib/$(1).a: $(call objs,$(1))
 	@rm -f $$@
 	ar rcs $$@ $$^
 endef
-$(foreach r,core model store http api partials worker dispatch sandbox,$(eval $(call room_rule,$(r))))
+$(foreach r,core model store http api partials worker dispatch relay sandbox,$(eval $(call room_rule,$(r))))
 
 # ---- programs ----------------------------------------------------------------------------------
 $(B)/bin/chomp-worker: $(call objs,worker) $(ALL_ARCHIVES)
@@ -86,6 +86,10 @@ $(B)/bin/chomp-worker: $(call objs,worker) $(ALL_ARCHIVES)
 $(B)/bin/chomp-dispatch: $(call objs,dispatch) $(call archive,store) $(call archive,model) $(call archive,core)
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) -o $@ $^ -lcurl $(LIBS_core)
+
+$(B)/bin/chomp-relay: $(call objs,relay) $(call archive,http) $(call archive,store) $(call archive,model) $(call archive,core)
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS) -o $@ $^ -lwebsockets -lcap $(LIBS_core)
 
 SHIM_OBJS    := $(filter %/shim_main.o %/shim.o %/record.o %/tree.o %/pty.o,$(call objs,sandbox))
 $(B)/bin/chomp-sandbox: $(filter-out %/shim_main.o,$(call objs,sandbox)) $(call archive,core)
@@ -104,7 +108,7 @@ htdocs: ## compile the style sheet and copy fonts and scripts to build/htdocs
 UNIT_SRC  := $(wildcard tests/unit/test_*.c)
 UNIT_BIN  := $(patsubst tests/unit/%.c,$(B)/unit/%,$(UNIT_SRC))
 # System calls that a test replaces: WRAP_test_store := fsync write
-WRAP_test_store := fdatasync
+WRAP_test_arena := malloc realloc
 wrapflags = $(foreach f,$(WRAP_$(notdir $(1))),-Wl,--wrap=$(f))
 
 $(B)/unit/%: $(B)/tests/unit/%.o $(ALL_ARCHIVES) $(B)/lib/dispatch.a $(B)/lib/sandbox.a
