@@ -1,7 +1,7 @@
 /*
  * The box, from the outside in: namespaces of its own (the network is the host's, or none), uid and gid 1000 without
  * capabilities, the host's programs read-only, a handful of /etc, /proc and /dev of its own, and two directories to
- * write in besides /tmp and /run.  The root itself is made read-only last.
+ * write in besides /tmp.  The root itself is made read-only last.
  *
  * No --new-session: the box has a terminal of its own as controlling terminal, there is no other to inject into, and
  * job control and Ctrl-C need it.  No secret is ever in an option: the list is readable in /proc/<pid>/cmdline.
@@ -14,8 +14,6 @@
 #include <unistd.h>
 
 #include "sandbox/shim.h"
-
-#define RUN_SIZE "16777216"
 
 static void add(struct strbuf *out, const char *const *words)
 {
@@ -53,8 +51,7 @@ static void add_system(struct strbuf *out)
 	}
 	ADD(out, "--proc", "/proc", "--dev", "/dev");
 	ADD(out, "--perms", "1777", "--tmpfs", "/tmp");
-	ADD(out, "--perms", "0755", "--size", RUN_SIZE, "--tmpfs", "/run");
-	ADD(out, "--dir", "/var", "--symlink", "/tmp", "/var/tmp", "--symlink", "/run", "/var/run");
+	ADD(out, "--dir", "/run", "--dir", "/var", "--symlink", "/tmp", "/var/tmp", "--symlink", "/run", "/var/run");
 }
 
 static void add_etc(struct strbuf *out, const struct box_host *h)

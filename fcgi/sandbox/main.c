@@ -7,10 +7,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "core/instance.h"
 #include "core/log.h"
 #include "core/number.h"
 #include "sandbox/life.h"
@@ -152,18 +152,9 @@ static enum err read_secret(const struct options *o, const char **out, struct er
 /* Held until we end; nobody we start gets a copy. */
 static enum err take_lock(const char *path, struct errinfo *e)
 {
-	if (path == NULL)
-		return ERR_OK;
-	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0640);
-	if (fd < 0)
-		return err_set(e, ERR_IO, errno, "--lock: %.150s", path);
-	if (flock(fd, LOCK_EX | LOCK_NB) == 0)
-		return ERR_OK;
-	int why = errno;
-	close(fd);
-	if (why == EWOULDBLOCK)
-		return err_set(e, ERR_BUSY, 0, "another chomp-sandbox holds %.150s", path);
-	return err_set(e, ERR_IO, why, "--lock: %.150s", path);
+	int fd;
+
+	return path != NULL ? instance_lock(path, &fd, e) : ERR_OK;
 }
 
 static void block_signals(void)

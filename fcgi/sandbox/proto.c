@@ -206,8 +206,15 @@ static enum err read_history(struct arena *a, const struct json_object *o, struc
 	struct json_object *history = NULL;
 	enum err rc = jr_arr_opt(o, "history", &history, e);
 
-	d->history = rc == ERR_OK && history != NULL ? json_text(a, history) : "[]";
-	return rc;
+	d->history = "[]";
+	if (rc != ERR_OK || history == NULL)
+		return rc;
+	for (size_t i = 0; i < json_array_len(history); i++) {
+		if (!json_is_object(json_array_at(history, i)))
+			return err_set(e, ERR_BAD_INPUT, 0, "history: an array of objects is wanted");
+	}
+	d->history = json_text(a, history);
+	return ERR_OK;
 }
 
 static enum err read_callback(const struct json_object *o, struct dispatch *d, struct errinfo *e)

@@ -133,6 +133,18 @@ static enum err body_length(struct connection *c, struct exchange *x, struct lws
 	return ERR_OK;
 }
 
+/* A client that sends "Expect: 100-continue" holds its body back for a second otherwise. */
+static int invite_body(struct lws *wsi)
+{
+	static const char go_on[] = "HTTP/1.1 100 Continue\r\n\r\n";
+	unsigned char buf[LWS_PRE + sizeof go_on];
+
+	if (lws_hdr_total_length(wsi, WSI_TOKEN_HTTP_EXPECT) == 0)
+		return 0;
+	memcpy(buf + LWS_PRE, go_on, sizeof go_on);
+	return lws_write(wsi, buf + LWS_PRE, sizeof go_on - 1, LWS_WRITE_HTTP) < 0 ? -1 : 0;
+}
+
 static int on_request(struct server *s, struct lws *wsi, struct connection *c, const char *path)
 {
 	struct errinfo e = { 0 };
@@ -158,7 +170,7 @@ static int on_request(struct server *s, struct lws *wsi, struct connection *c, c
 	    (len > 0 || strcmp(x->method, "POST") == 0)) {
 		x->body = xmalloc((size_t)len + 1);
 		c->reading = true;
-		return 0;
+		return invite_body(wsi);
 	}
 	run(wsi, c);
 	return 0;
@@ -277,6 +289,24 @@ static int on_http(struct lws *wsi, enum lws_callback_reasons reason, void *user
 	}
 }
 
+/* What the library's parser cannot take for HTTP comes here, as raw bytes. */
+static int on_garbage(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in, size_t len)
+{
+	static const char no[] = "HTTP/1.1 400 Bad Request\r\nContent-Type: application/json\r\nContent-Length: 61\r\n"
+				 "Connection: close\r\n\r\n"
+				 "{\"error\":{\"code\":\"bad_request\",\"message\":\"this is no HTTP\"}}\n";
+	unsigned char buf[LWS_PRE + sizeof no];
+
+	(void)user;
+	(void)in;
+	(void)len;
+	if (reason != LWS_CALLBACK_RAW_RX)
+		return 0;
+	memcpy(buf + LWS_PRE, no, sizeof no);
+	(void)lws_write(wsi, buf + LWS_PRE, sizeof no - 1, LWS_WRITE_RAW);
+	return -1;
+}
+
 static int on_life(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in, size_t len)
 {
 	(void)user;
@@ -311,6 +341,7 @@ static int on_signal(struct lws *wsi, enum lws_callback_reasons reason, void *us
 
 static const struct lws_protocols protocols[] = {
 	{ .name = "http", .callback = on_http, .per_session_data_size = sizeof(struct connection) },
+	{ .name = "garbage", .callback = on_garbage },
 	{ .name = "life", .callback = on_life },
 	{ .name = "signal", .callback = on_signal },
 	{ 0 },
@@ -393,12 +424,16 @@ static struct lws_vhost *listen_on(struct server *s, char *address, size_t size)
 	info.iface = address;
 	info.port = is_unix ? 0 : (int)strtol(from + len + 1, NULL, 10);
 	info.options = LWS_SERVER_OPTION_EXPLICIT_VHOSTS | LWS_SERVER_OPTION_FAIL_UPON_UNABLE_TO_BIND |
-		       LWS_SERVER_OPTION_DISABLE_IPV6 | (is_unix ? LWS_SERVER_OPTION_UNIX_SOCK : 0);
+		       LWS_SERVER_OPTION_DISABLE_IPV6 | LWS_SERVER_OPTION_FALLBACK_TO_APPLY_LISTEN_ACCEPT_CONFIG |
+		       (is_unix ? LWS_SERVER_OPTION_UNIX_SOCK : 0);
+	info.listen_accept_role = "raw-skt";
+	info.listen_accept_protocol = "garbage";
 	info.gid = (gid_t)-1;
 	info.uid = (uid_t)-1;
 	info.timeout_secs = HEAD_S;
 	info.keepalive_timeout = 60;
 	info.pt_serv_buf_size = CHUNK;
+	info.max_http_header_data = 16 * 1024;
 	s->context = lws_create_context(&info);
 	if (s->context == NULL)
 		return NULL;
