@@ -1,11 +1,9 @@
 /* Everything at once, and how it is. */
-#include <fcntl.h>
 #include <string.h>
-#include <sys/file.h>
-#include <unistd.h>
 
 #include "api/api.h"
 #include "core/env.h"
+#include "core/instance.h"
 #include "core/json.h"
 #include "model/codec.h"
 #include "store/store.h"
@@ -60,17 +58,9 @@ enum err api_state(struct app *app, struct request *rq, struct response *rs, str
 }
 
 /* ---- GET /api/health ---- */
-/* A living process holds the lock of its name; ours is given back at once. */
 static bool alive(struct app *app, struct request *rq, const char *name)
 {
-	int fd = open(arena_printf(&rq->arena, "%s/run/%s/lock", app->var, name), O_RDONLY | O_CLOEXEC);
-	bool held;
-
-	if (fd < 0)
-		return false;
-	held = flock(fd, LOCK_SH | LOCK_NB) < 0;
-	close(fd);
-	return held;
+	return instance_alive(arena_printf(&rq->arena, "%s/run/%s/lock", app->var, name));
 }
 
 static bool host_is_ours(void)

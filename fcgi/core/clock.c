@@ -25,15 +25,17 @@ int64_t clock_mono_ms(void)
 
 char *clock_rfc3339(int64_t ms, char buf[static CLOCK_TEXT])
 {
-	time_t s = (time_t)(ms >= 0 ? ms / 1000 : (ms - 999) / 1000);
-	int frac = (int)(ms - (int64_t)s * 1000);
+	time_t s = (time_t)(ms / 1000 - (ms % 1000 < 0 ? 1 : 0));
+	int frac = (int)(ms % 1000 + (ms % 1000 < 0 ? 1000 : 0));
 	struct tm tm;
 
-	if (gmtime_r(&s, &tm) == NULL || tm.tm_year > 8099) {
+	if (gmtime_r(&s, &tm) == NULL || tm.tm_year > 8099 || tm.tm_year < -1900) {
 		(void)snprintf(buf, CLOCK_TEXT, "1970-01-01T00:00:00Z");
 		return buf;
 	}
-	size_t n = strftime(buf, CLOCK_TEXT, "%Y-%m-%dT%H:%M:%S", &tm);
+	/* strftime's %Y writes the year 1, which Go has for "never", without its zeros. */
+	size_t n = (size_t)snprintf(buf, CLOCK_TEXT, "%04d", tm.tm_year + 1900);
+	n += strftime(buf + n, CLOCK_TEXT - n, "-%m-%dT%H:%M:%S", &tm);
 	if (frac != 0)
 		(void)snprintf(buf + n, CLOCK_TEXT - n, ".%03dZ", frac);
 	else
@@ -111,7 +113,10 @@ int clock_parse(const char *s, int64_t *ms)
 	    part[5] > 60)
 		return -1;
 	struct tm tm = { .tm_year = part[0] - 1900, .tm_mon = part[1] - 1, .tm_mday = part[2],
-			 .tm_hour = part[3], .tm_min = part[4], .tm_sec = part[5] };
-	*ms = ((int64_t)timegm(&tm) - (int64_t)minutes * 60) * 1000 + frac;
+			 .tm_hour = part[3], .tm_min = part[4] };
+	int64_t seconds = timegm(&tm); /* turns 31 February into 3 March, and says so in tm */
+	if (tm.tm_mday != part[2])
+		return -1;
+	*ms = (seconds + part[5] - (int64_t)minutes * 60) * 1000 + frac;
 	return 0;
 }

@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/utf8.h"
+
 static const struct {
 	int status;
 	const char *wire;
@@ -23,6 +25,23 @@ static void append(char *buf, size_t size, const char *s)
 	buf[n] = '\0';
 }
 
+/* Messages quote what clients send, cut by %.20s or by the end of the buffer: what is no UTF-8 would break our JSON. */
+static void make_text(char *s)
+{
+	size_t left = strlen(s);
+
+	if (utf8_valid(s, left))
+		return;
+	for (size_t n; left > 0; s += n, left -= n) {
+		for (n = 1; n < left && n < 4 && !utf8_valid(s, n); n++)
+			;
+		if (!utf8_valid(s, n)) {
+			*s = '?';
+			n = 1;
+		}
+	}
+}
+
 __attribute__((format(printf, 4, 0))) static void fill(struct errinfo *e, enum err code, int sys,
 						       const char *fmt, va_list ap)
 {
@@ -35,6 +54,7 @@ __attribute__((format(printf, 4, 0))) static void fill(struct errinfo *e, enum e
 		append(e->what, sizeof e->what, ": ");
 		append(e->what, sizeof e->what, strerror(sys));
 	}
+	make_text(e->what);
 }
 
 enum err err_set(struct errinfo *e, enum err code, int sys, const char *fmt, ...)

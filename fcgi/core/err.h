@@ -37,7 +37,10 @@ struct errinfo {
 	char what[240];   /* one sentence: what was wrong and what to do; reaches the client only for 4xx and 503/507 */
 };
 
-/* Fill *e (may be NULL) and return code.  sys: errno or 0; its text is appended to the message. */
+/*
+ * Fill *e (may be NULL) and return code.  sys: errno or 0; its text is appended to the message, which may be cut and is
+ * always UTF-8: bytes that are none become question marks.
+ */
 __attribute__((format(printf, 4, 5))) enum err err_set(struct errinfo *e, enum err code, int sys,
 						       const char *fmt, ...);
 /* The same with a finer wire code, which must be a literal. */

@@ -10,20 +10,19 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "core/clock.h"
 #include "core/env.h"
 #include "core/file.h"
+#include "core/instance.h"
 #include "core/log.h"
 #include "dispatch/access.h"
 #include "dispatch/dispatcher.h"
 #include "dispatch/httpc.h"
 #include "dispatch/loop.h"
 
-enum { LOCK_WAIT_STEPS = 100, LOCK_STEP_NS = 20 * 1000 * 1000 };
 
 struct app {
 	const char *var, *callback_url;
@@ -46,25 +45,11 @@ static void block_signals(void)
 	signal(SIGPIPE, SIG_IGN);
 }
 
-/* Whoever asks whether we live holds the lock for a moment, shared; so try for two seconds. */
 static enum err take_lock(struct app *app, struct errinfo *e)
 {
-	const char *path = arena_printf(&app->arena, "%s/run/dispatch/lock", app->var);
-	const struct timespec step = { .tv_nsec = LOCK_STEP_NS };
-
 	(void)make_dir(AT_FDCWD, arena_printf(&app->arena, "%s/run", app->var), 0755);
 	(void)make_dir(AT_FDCWD, arena_printf(&app->arena, "%s/run/dispatch", app->var), 0755);
-	app->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
-	if (app->lock < 0)
-		return err_set(e, ERR_IO, errno, "open %s", path);
-	for (int i = 0; i < LOCK_WAIT_STEPS; i++) {
-		if (flock(app->lock, LOCK_EX | LOCK_NB) == 0)
-			return ERR_OK;
-		if (errno != EWOULDBLOCK)
-			return err_set(e, ERR_IO, errno, "lock %s", path);
-		(void)nanosleep(&step, NULL);
-	}
-	return err_set(e, ERR_BUSY, 0, "another chomp-dispatch runs for %s", app->var);
+	return instance_lock(arena_printf(&app->arena, "%s/run/dispatch/lock", app->var), &app->lock, e);
 }
 
 static enum err open_access(struct app *app, struct errinfo *e)
