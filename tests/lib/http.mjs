@@ -81,9 +81,16 @@ export function request(base, { method = 'GET', path = '/', headers = {}, body, 
 	});
 }
 
-// Raw bytes on a fresh connection; resolves with everything the server sent until it closed or `idleMs` passed in silence.
-// For requests that no HTTP library would send.
-export function raw(base, bytes, { idleMs = 3000, end = false } = {}) {
+// Whether `text` (latin1) is a whole answer with a Content-Length.
+function isWhole(text) {
+	const head = text.indexOf('\r\n\r\n');
+	const length = /\r\ncontent-length:\s*(\d+)/i.exec(text.slice(0, Math.max(head, 0)));
+	return head > 0 && length && text.length >= head + 4 + Number(length[1]);
+}
+
+// Raw bytes on a fresh connection; resolves with everything the server sent until it closed, an answer was whole, or `idleMs`
+// passed in silence. For requests that no HTTP library would send.
+export function raw(base, bytes, { idleMs = 30_000, end = false } = {}) {
 	const at = parseBase(base);
 	return new Promise((resolve) => {
 		const parts = [];
@@ -93,7 +100,10 @@ export function raw(base, bytes, { idleMs = 3000, end = false } = {}) {
 			resolve(Buffer.concat(parts).toString('latin1'));
 		};
 		s.setTimeout(idleMs, finish);
-		s.on('data', (p) => parts.push(p));
+		s.on('data', (p) => {
+			parts.push(p);
+			if (isWhole(Buffer.concat(parts).toString('latin1'))) finish();
+		});
 		s.on('error', finish);
 		s.on('close', finish);
 		s.on('connect', () => (end ? s.end(bytes) : s.write(bytes)));

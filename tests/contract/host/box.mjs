@@ -129,7 +129,7 @@ describe('what reaches the box', () => {
 	test('what the script itself reports with the chomp verbs arrives', async (t) => {
 		const s = await start(
 			t,
-			'chomp update --tokens 1234 && chomp handoff "the \\"rest\\" is $(for) another" && echo told',
+			'chomp update --tokens 1234 && chomp handoff "the \\"rest\\" is \\$(for) another" && echo told',
 			{ taskId: '4104' },
 		);
 		const by = (verb) =>

@@ -121,7 +121,7 @@ describe('dispatch, status and logs', () => {
 	test('an offset that is no number is refused', async (t) => {
 		const { sandboxId } = await start(t, 'exit 0');
 		await ended(sandboxId);
-		for (const offset of ['-1', 'abc', '1e3', '0x10', '1.5', '99999999999999999999', '%00'])
+		for (const offset of ['-1', 'abc', '1e3', '0x10', '1.5', '99999999999999999999', '%20', '0x', '0%20'])
 			assertError(await call('GET', `/logs/${sandboxId}?offset=${offset}`), 400, `offset=${offset}:`);
 	});
 
