@@ -107,12 +107,33 @@ static int send_file(const struct response *rs, struct sink *out)
 	return 0;
 }
 
+/* nginx passes the line on as it is, and some clients want a reason phrase (RFC 9110, 15). */
+static const char *reason(int status)
+{
+	static const struct {
+		int status;
+		const char *phrase;
+	} table[] = {
+		{ 200, "OK" }, { 303, "See Other" }, { 304, "Not Modified" }, { 400, "Bad Request" },
+		{ 401, "Unauthorized" }, { 403, "Forbidden" }, { 404, "Not Found" }, { 405, "Method Not Allowed" },
+		{ 409, "Conflict" }, { 413, "Content Too Large" }, { 415, "Unsupported Media Type" },
+		{ 421, "Misdirected Request" }, { 429, "Too Many Requests" }, { 500, "Internal Server Error" },
+		{ 503, "Service Unavailable" }, { 507, "Insufficient Storage" },
+	};
+
+	for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
+		if (table[i].status == status)
+			return table[i].phrase;
+	}
+	return "Other";
+}
+
 static void send_head(const struct request *rq, const struct response *rs, struct sink *out)
 {
 	struct strbuf head;
 
 	strbuf_init(&head);
-	strbuf_printf(&head, "Status: %d\r\n", rs->status);
+	strbuf_printf(&head, "Status: %d %s\r\n", rs->status, reason(rs->status));
 	if (rs->status != 304 && rs->status != 204)
 		strbuf_printf(&head, "Content-Type: %s\r\n", rs->type);
 	for (int i = 0; i < rs->header_count; i++)
