@@ -55,7 +55,7 @@ probe() {
   PROBE='' PROBE_BODY=''
   { exec {fd}<>"/dev/tcp/$DIAL/$PORT"; } 2>/dev/null || return 1
   printf 'GET /api/health HTTP/1.0\r\nHost: %s\r\n\r\n' "${ORIGIN#*://}" >&"$fd" 2>/dev/null
-  read -rt 5 -u "$fd" line && PROBE=${line#* } PROBE=${PROBE%% *}
+  read -rt 5 -u "$fd" line && PROBE=${line#* } PROBE=${PROBE:0:3}
   while read -rt 5 -u "$fd" line && [ "${line%$'\r'}" != '' ]; do :; done
   read -rt 5 -u "$fd" -N 2000 PROBE_BODY || :
   exec {fd}>&-
