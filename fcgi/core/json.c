@@ -20,6 +20,7 @@ struct scan {
 	const char *p, *end;
 	size_t members;
 	int depth;
+	bool nul; /* the string read last holds one, as an escape */
 	const char *why;
 };
 
@@ -78,6 +79,8 @@ static bool unicode_escape(struct scan *s)
 
 	if (v < 0)
 		return fail(s, "a broken \\u escape");
+	if (v == 0)
+		s->nul = true;
 	if (v >= 0xDC00 && v <= 0xDFFF)
 		return fail(s, "a lone surrogate");
 	if (v < 0xD800 || v > 0xDBFF)
@@ -94,6 +97,7 @@ static bool string(struct scan *s)
 {
 	if (!take(s, '"'))
 		return fail(s, "a string in double quotes is wanted");
+	s->nul = false;
 	while (s->p < s->end) {
 		unsigned char c = (unsigned char)*s->p++;
 		if (c == '"')
@@ -153,6 +157,8 @@ static bool members(struct scan *s)
 		space(s);
 		if (!string(s))
 			return false;
+		if (s->nul) /* json-c would cut it there: "prompt\0x" must not be read as "prompt" */
+			return fail(s, "a key with NUL");
 		s->members++;
 		space(s);
 		if (!take(s, ':'))

@@ -22,7 +22,7 @@ struct json_object; /* borrowed from the arena that parsed it */
 
 /*
  * Parse the whole of buf.  Refused: trailing text, comments, single quotes, raw control characters, NaN, duplicate keys,
- * lone surrogates, more than 32 levels, invalid UTF-8.  ERR_BAD_JSON; the message holds the word JSON.
+ * keys with NUL, lone surrogates, more than 32 levels, invalid UTF-8.  ERR_BAD_JSON; the message holds the word JSON.
  */
 enum err json_parse(struct arena *a, const char *buf, size_t len, struct json_object **out, struct errinfo *e);
 
