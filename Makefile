@@ -109,6 +109,7 @@ UNIT_SRC  := $(wildcard tests/unit/test_*.c)
 UNIT_BIN  := $(patsubst tests/unit/%.c,$(B)/unit/%,$(UNIT_SRC))
 # System calls that a test replaces: WRAP_test_store := fsync write
 WRAP_test_arena := malloc realloc
+WRAP_test_file := openat write fsync renameat
 wrapflags = $(foreach f,$(WRAP_$(notdir $(1))),-Wl,--wrap=$(f))
 
 $(B)/unit/%: $(B)/tests/unit/%.o $(ALL_ARCHIVES) $(B)/lib/dispatch.a $(B)/lib/sandbox.a
