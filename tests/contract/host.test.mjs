@@ -1,11 +1,11 @@
 // The contract of a sandbox host (docs: the sandbox host protocol). One suite for every host: the local one in C and the
 // Cloudflare Worker. See kit.mjs for how to point it at a host.
 
-import { after, before } from 'node:test';
+import { after } from 'node:test';
 import { close, open } from './kit.mjs';
 
-before(open);
 after(close);
+await open();
 
 await import('./host/who.mjs');
 await import('./host/run.mjs');

@@ -13,7 +13,7 @@ import { git, makeRepo, tempDir, treeHash } from '../lib/repo.mjs';
 const agents = path.join(repoRoot, 'build/agents');
 const KEY = 'sk-test-0123456789abcdef';
 
-const chomp = shared({ before, after }, { env: { CHOMP_AGENTS: agents } });
+const chomp = await shared({ after }, { env: { CHOMP_AGENTS: agents } });
 let model;
 let dir;
 before(async () => {
@@ -136,7 +136,7 @@ describe('an agent that is not installed', () => {
 		const task = await chomp.create({ prompt: 'x', agent: 'codex', model: 'gpt' });
 		await chomp.run(task.id);
 		const failed = await chomp.until(task.id, 'failed');
-		assert.match(failed.error, /codex/);
+		assert.match(failed.error, /codex/i);
 		assert.match(failed.error, /install|not found|available/i);
 	});
 });

@@ -8,9 +8,8 @@ import { shared, startInstance } from '../lib/instance.mjs';
 import { tempDir } from '../lib/repo.mjs';
 
 const MIB = 1024 * 1024;
-const chomp = shared({ before, after });
-let id;
-before(async () => (id = (await chomp.create({ prompt: 'stay as you are', agent: 'shell' })).id));
+const chomp = await shared({ after });
+const { id } = await chomp.create({ prompt: 'stay as you are', agent: 'shell' });
 
 // Sends, and holds the answer against status, code and words; the state must be the same.
 async function refused(send, status, code, words) {

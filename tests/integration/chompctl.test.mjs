@@ -5,7 +5,7 @@ import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import net from 'node:net';
 import path from 'node:path';
-import { chompctl, shared, startInstance } from '../lib/instance.mjs';
+import { chompctl, startInstance } from '../lib/instance.mjs';
 import { request } from '../lib/http.mjs';
 import { freePort } from '../lib/port.mjs';
 import { belongingTo, describe as tell, isAlive } from '../lib/processes.mjs';
@@ -13,7 +13,9 @@ import { tempDir } from '../lib/repo.mjs';
 import { waitFor } from '../lib/wait.mjs';
 
 describe('an instance', () => {
-	const chomp = shared({ before, after });
+	let chomp;
+	before(async () => (chomp = await startInstance()));
+	after(() => chomp?.stop());
 
 	test('answers through nginx as soon as `up` has returned', async () => {
 		assert.equal((await chomp.api.get('/api/state')).status, 200);

@@ -1,11 +1,11 @@
 // The first page, used the way a browser without JavaScript uses it: forms and links, nothing else.
 
-import { after, before, describe, test } from 'node:test';
+import { after, describe, test } from 'node:test';
 import assert from 'node:assert/strict';
 import { shared } from '../lib/instance.mjs';
 import { request } from '../lib/http.mjs';
 
-const chomp = shared({ before, after });
+const chomp = await shared({ after });
 let cookie;
 
 const unescape = (s) =>

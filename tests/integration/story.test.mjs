@@ -1,15 +1,14 @@
 // The main job, from the first request to the last: create a task, run it, follow it, see how it ended.
 
-import { after, before, describe, test } from 'node:test';
+import { after, describe, test } from 'node:test';
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { shared } from '../lib/instance.mjs';
 import { startStepper } from '../lib/box-scripts.mjs';
 import { waitFor, waitForSilence } from '../lib/wait.mjs';
 
-const chomp = shared({ before, after });
-let box;
-before(async () => (box = await startStepper()));
+const chomp = await shared({ after });
+const box = await startStepper();
 after(() => box.close());
 
 const name = (what) => `${what}-${randomBytes(6).toString('hex')}`;

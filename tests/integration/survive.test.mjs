@@ -1,7 +1,7 @@
 // kill -9 of every process, one after the other, while a task runs: the agent runs on, the task ends right, and nothing that
 // was acknowledged is lost. A killed shim or agent ends the task with a reason.
 
-import { after, before, describe, test } from 'node:test';
+import { after, describe, test } from 'node:test';
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { shared } from '../lib/instance.mjs';
@@ -12,9 +12,8 @@ import { sleep, waitFor, waitForSilence } from '../lib/wait.mjs';
 // The promise is 15 s to notice a loss; a loaded machine may take as long again before the test calls it a fault.
 const LOSS_MS = 30_000;
 
-const chomp = shared({ before, after });
-let box;
-before(async () => (box = await startStepper()));
+const chomp = await shared({ after });
+const box = await startStepper();
 after(() => box.close());
 
 const answers = () =>

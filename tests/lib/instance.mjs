@@ -176,14 +176,9 @@ export async function startInstance({ env = {}, files = {}, wrap = [], varDir, p
 	};
 }
 
-// An instance for the tests of one file: `const chomp = shared();` and use chomp.x inside the tests.
-export function shared({ before, after }, options) {
-	const holder = {};
-	before(async () => {
-		Object.assign(holder, await startInstance(typeof options === 'function' ? await options() : options));
-	});
-	after(async () => {
-		await holder.stop?.();
-	});
-	return holder;
+// An instance for the tests of one file or one describe: ended after them. `after` is node:test's.
+export async function shared({ after }, options) {
+	const chomp = await startInstance(options);
+	after(() => chomp.stop());
+	return chomp;
 }
