@@ -225,12 +225,12 @@ mount_plan() { # name source variable
 mounts_possible() {
   local error
   error=$(unshare --mount -- mount --rbind -- "${MOUNTS[0]}" "${MOUNTS[1]}" 2>&1) && return 0
-  rmdir -- "${MOUNTS[1]}" "${MOUNTS[1]%/*}" 2>/dev/null
   die "${MOUNTS[0]} lies where the users chomp, chomp-box and www-data cannot go (or has too long a name), and a private
   mount that would lead them there is refused ($error).
   Take another directory: CHOMP_VAR=/var/lib/chomp/main $SELF up"
 }
 
+# Only with no sandbox left: removing a mount point takes the mount away from everybody who still has it.
 mounts_forget() {
   [ "$AS_ROOT" -eq 1 ] && [[ ${CONFIG_OF[in_var]:-} == /run/chomp/* ]] || return 0
   rmdir -- "${CONFIG_OF[in_var]}" "${CONFIG_OF[in_var]%/*}/agents" "${CONFIG_OF[in_var]%/*}" 2>/dev/null || :

@@ -209,7 +209,8 @@ groups_end() {
 
 # ---- sandboxes -----------------------------------------------------------------------------------------------------
 
-# The shims of this instance.  A shim's command line tells nothing; the files it holds open lie in its sandbox.
+# The shims of this instance.  A shim's command line tells nothing; the files it holds open lie in its sandbox.  Files are
+# compared, not names: a shim may have been started in another mount namespace.
 shims() {
   local file name fds=() target
   for file in /proc/[0-9]*/comm; do
@@ -217,9 +218,8 @@ shims() {
   done
   [ "${#fds[@]}" -gt 0 ] || return 0
   while read -r file target; do
-    [[ $target != "$VAR/sandboxes/"* && $target != "${CONFIG_OF[in_var]:-$VAR}/sandboxes/"* ]] ||
-      { file=${file#/proc/} && echo "${file%/fd}"; }
-  done < <(find "${fds[@]}" -type l -printf '%h %l\n' 2>/dev/null) | sort -u
+    [ ! "$file" -ef "$VAR/sandboxes/${target##*/sandboxes/}" ] || { file=${file#/proc/} && echo "${file%%/*}"; }
+  done < <(find "${fds[@]}" -lname '*/sandboxes/*' -printf '%p %l\n' 2>/dev/null) | sort -u
 }
 
 # Kill every sandbox: the host does it (SIGUSR1, and is not restarted); a dead host's shims are ended here.
