@@ -1,0 +1,34 @@
+<?cs # The top of every page.  title, home, refresh, assets.* (htdocs/build) ?><!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<title><?cs var:title ?></title>
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<meta name="theme-color" content="#ffffff" media="(prefers-color-scheme: light)">
+<meta name="theme-color" content="#09090b" media="(prefers-color-scheme: dark)">
+<meta name="robots" content="noindex">
+<?cs # Under no-referrer browsers send plain forms with "Origin: null", which is refused; nothing leaves this site. ?>
+<meta name="referrer" content="same-origin">
+<?cs if:assets.css ?>
+<link rel="preload" href="<?cs var:assets.sora400 ?>" as="font" type="font/woff2" crossorigin>
+<link rel="preload" href="<?cs var:assets.sora600 ?>" as="font" type="font/woff2" crossorigin>
+<link rel="stylesheet" href="<?cs var:assets.css ?>">
+<?cs # htmx without eval, injected styles and history; 204 and 304 change nothing, errors are shown by chomp.js. ?>
+<meta name="htmx-config" content="{&quot;allowEval&quot;:false,&quot;includeIndicatorStyles&quot;:false,&quot;allowScriptTags&quot;:false,&quot;historyEnabled&quot;:false,&quot;timeout&quot;:15000,&quot;responseHandling&quot;:[{&quot;code&quot;:&quot;[23]04&quot;,&quot;swap&quot;:false},{&quot;code&quot;:&quot;[23]..&quot;,&quot;swap&quot;:true},{&quot;code&quot;:&quot;...&quot;,&quot;swap&quot;:false,&quot;error&quot;:true}]}">
+<script src="<?cs var:assets.htmx ?>" defer></script>
+<script src="<?cs var:assets.js ?>" defer></script>
+<?cs else ?>
+<link rel="stylesheet" href="/css/chomp.css">
+<?cs /if ?>
+<link rel="icon" href="/favicon.svg" type="image/svg+xml">
+<?cs if:refresh ?>
+<noscript><meta http-equiv="refresh" content="3"></noscript>
+<?cs /if ?>
+</head>
+<body>
+<div class="app">
+<header class="topbar">
+<?cs if:home ?><h1 class="wordmark">chomp<span class="gold">.</span></h1><?cs else ?><a class="wordmark" href="/">chomp<span class="gold">.</span></a><?cs /if ?>
+</header>
+<div id="notice" class="notice" role="alert"></div>

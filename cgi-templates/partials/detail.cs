@@ -1,0 +1,105 @@
+<?cs # One task, inside #detail.  See fcgi/partials/detail.c ?>
+<?cs include:"macros.cs" ?>
+<div class="detail-top">
+<span class="<?cs var:badge_class ?>"><?cs if:spins ?><?cs call:ring() ?><?cs /if ?><?cs var:badge ?></span>
+<?cs if:age ?><span class="detail-age" data-age="<?cs var:age_s ?>"><?cs var:age ?></span><?cs elif:took ?><span class="detail-age"><?cs var:took ?></span><?cs /if ?>
+</div>
+<?cs if:stale ?><p class="warn">⚠ No sign of life for 5 minutes or more</p><?cs /if ?>
+<?cs if:detached ?><p class="warn">⚠ No sandbox belongs to this task. Cancel it to queue it again.</p><?cs /if ?>
+<h1 class="detail-title" dir="auto"><?cs var:subject ?></h1>
+<?cs if:dir ?><p class="path" dir="auto"><?cs var:dir ?></p><?cs /if ?>
+<?cs if:error ?>
+<section class="block block-red"><h2 class="label">Reason</h2><p class="long" dir="auto"><?cs var:error ?></p></section>
+<?cs /if ?>
+<?cs if:result ?>
+<section class="block"><h2 class="label">Result</h2><p class="long" dir="auto"><?cs var:result ?></p></section>
+<?cs /if ?>
+<dl class="facts">
+<div><dt>Agent</dt><dd><?cs if:agent ?><bdi class="<?cs var:agent_class ?>"><?cs var:agent ?></bdi><?cs else ?>the default<?cs /if ?></dd></div>
+<div><dt>Started</dt><dd><?cs if:started ?><?cs var:started ?><?cs else ?>not yet<?cs /if ?></dd></div>
+<div><dt>Tokens</dt><dd><?cs if:reported ?><?cs var:tokens ?><?cs else ?>not reported<?cs /if ?></dd></div>
+<div><dt>Sessions</dt><dd><?cs if:session_count ?><?cs var:session_count ?><?cs else ?>–<?cs /if ?></dd></div>
+</dl>
+<?cs if:has_bar ?>
+<progress class="bar" max="100" value="<?cs var:percent ?>" aria-label="Tokens burned of the budget"><?cs var:percent ?> %</progress>
+<?cs /if ?>
+<dl class="more-facts">
+<div><dt>Task</dt><dd>#<?cs var:id ?>, created <?cs var:created ?></dd></div>
+<?cs if:used_model ?><div><dt>Model</dt><dd><bdi><?cs var:used_model ?></bdi></dd></div><?cs /if ?>
+<?cs if:used_router ?><div><dt>Router</dt><dd><bdi><?cs var:used_router ?></bdi></dd></div><?cs /if ?>
+<?cs if:repo_url ?><div><dt>Repository</dt><dd><bdi><?cs var:repo_url ?></bdi></dd></div><?cs /if ?>
+<?cs if:branch ?><div><dt>Branch</dt><dd><bdi><?cs var:branch ?></bdi></dd></div><?cs /if ?>
+<?cs if:budget ?><div><dt>Budget</dt><dd><?cs var:budget ?> tokens<?cs if:over ?>, exceeded<?cs /if ?></dd></div><?cs /if ?>
+</dl>
+<?cs if:prompt ?>
+<section class="block"><h2 class="label">Prompt</h2><p class="long" dir="auto" tabindex="0"><?cs var:prompt ?></p></section>
+<?cs /if ?>
+<h2 class="label">Activity</h2>
+<?cs if:subcount(sessions) ?>
+<ol class="timeline">
+<?cs each:s = sessions ?>
+<li>
+<div class="entry-top">
+<h3 class="entry-title"><?cs if:s.agent ?><bdi><?cs var:s.agent ?></bdi><?cs else ?>unknown agent<?cs /if ?><?cs if:s.model ?> · <bdi><?cs var:s.model ?></bdi><?cs /if ?></h3>
+<span class="<?cs var:s.pill_class ?>"><?cs var:s.pill ?></span>
+</div>
+<p class="entry-meta"><span><?cs var:s.started ?></span><span><?cs var:s.took ?></span><span><?cs if:s.tokens ?><?cs var:s.tokens ?> tokens<?cs else ?>tokens not reported<?cs /if ?></span><?cs if:?s.exit_code ?><span>exit code <?cs var:s.exit_code ?></span><?cs /if ?></p>
+<?cs if:s.trouble ?><p class="warn" dir="auto"><?cs var:s.trouble ?></p><?cs /if ?>
+<?cs if:s.summary ?><p class="long" dir="auto"><?cs var:s.summary ?></p><?cs /if ?>
+<p class="entry-meta"><a class="link" href="/api/tasks/<?cs var:id ?>/sessions/<?cs var:s.sid ?>/output">Output of <?cs var:s.sid ?></a></p>
+</li>
+<?cs /each ?>
+</ol>
+<?cs else ?>
+<p class="none">No session history yet</p>
+<?cs /if ?>
+<?cs if:has_session ?>
+<div class="label-row"><h2 class="label">Output</h2><?cs if:sandbox_id ?><bdi class="sandbox-id"><?cs if:is_active ?><span class="live-dot" aria-hidden="true"></span><?cs /if ?><?cs var:sandbox_id ?></bdi><?cs /if ?></div>
+<?cs if:output_cut ?><p class="none">The last 256 KiB. <a class="link" href="/api/tasks/<?cs var:id ?>/sessions/<?cs var:output_sid ?>/output">All of it</a></p><?cs /if ?>
+<?cs if:has_output ?>
+<div id="output" class="terminal" role="region" aria-label="Output of the newest session" tabindex="0"><pre><?cs var:output ?></pre></div>
+<?cs elif:is_active ?>
+<p class="working"><?cs call:ring() ?>No output yet</p>
+<?cs else ?>
+<p class="none">No output was kept</p>
+<?cs /if ?>
+<?cs /if ?>
+<?cs if:subcount(artifacts) ?>
+<h2 class="label">Files</h2>
+<ul class="files">
+<?cs each:f = artifacts ?>
+<li><a class="link" href="/api/tasks/<?cs var:id ?>/artifacts/<?cs var:f.file ?>" download="task-<?cs var:id ?>-<?cs var:f.file ?>"><?cs var:f.file ?></a> <span><?cs var:f.size ?><?cs if:f.session ?>, from <bdi><?cs var:f.session ?></bdi><?cs /if ?></span></li>
+<?cs /each ?>
+</ul>
+<?cs /if ?>
+<?cs if:ask_delete ?>
+<section id="ask" class="block block-red" aria-labelledby="ask-title">
+<h2 id="ask-title" class="ask-title">Delete task <?cs var:id ?>?</h2>
+<p>Its sessions, output and files go with it<?cs if:is_active ?>, and its agent is stopped<?cs /if ?>. There is no way back.</p>
+<div class="actions">
+<form action="/api/tasks/delete" method="post"><input type="hidden" name="id" value="<?cs var:id ?>"><button class="btn btn-danger">Delete for good</button></form>
+<a class="btn btn-secondary" href="/partials/detail/<?cs var:id ?>">Keep it</a>
+</div>
+</section>
+<?cs else ?>
+<?cs if:is_queued ?>
+<form class="run-form" action="/api/tasks/run" method="post">
+<input type="hidden" name="id" value="<?cs var:id ?>">
+<details>
+<summary>Run it with another agent or model</summary>
+<?cs include:"partials/choices.cs" ?>
+</details>
+<button class="btn btn-primary">▶&#xFE0E; Run</button>
+</form>
+<?cs /if ?>
+<div class="actions">
+<?cs if:is_active ?>
+<form action="/api/tasks/cancel" method="post"><input type="hidden" name="id" value="<?cs var:id ?>"><button class="btn btn-secondary">Cancel the run</button></form>
+<?cs /if ?>
+<?cs if:is_finished ?>
+<form action="/api/tasks/retry" method="post"><input type="hidden" name="id" value="<?cs var:id ?>"><button class="btn btn-secondary">Retry</button></form>
+<?cs /if ?>
+<a class="btn btn-danger" href="/partials/detail/<?cs var:id ?>?ask=delete#ask">Delete Task</a>
+<a class="btn btn-secondary" href="/<?cs if:is_finished ?>?tab=completed<?cs /if ?>">Close</a>
+</div>
+<?cs /if ?>

@@ -1,0 +1,71 @@
+<?cs # One page of a list, inside #tasks.  running.*, waiting.*, completed.*, empty, more, cursor, tab ?>
+<?cs include:"macros.cs" ?>
+<?cs if:cursor ?>
+<p class="pages"><a class="link" href="/?tab=<?cs var:tab ?>">Back to the first ones</a></p>
+<?cs /if ?>
+<?cs if:empty ?>
+<?cs if:tab_completed ?>
+<div class="empty"><p class="empty-mark" aria-hidden="true">✓</p><p class="empty-title">Nothing completed yet</p><p>Completed tasks appear here</p></div>
+<?cs else ?>
+<div class="empty"><p class="empty-mark" aria-hidden="true">◎</p><p class="empty-title">Nothing here yet</p><p>Tap + New Task to get started</p></div>
+<?cs /if ?>
+<?cs /if ?>
+<?cs if:subcount(running) ?>
+<ul class="cards" aria-label="Running">
+<?cs each:t = running ?>
+<li id="task-<?cs var:t.id ?>"><a class="card card-running" href="/partials/detail/<?cs var:t.id ?>">
+<div class="card-top">
+<h2 class="card-title" dir="auto"><?cs var:t.subject ?></h2>
+<?cs if:t.detached ?><span class="badge badge-orange">Not attached</span>
+<?cs elif:t.unknown ?><span class="badge badge-orange">Unknown</span>
+<?cs elif:t.starting ?><span class="badge badge-green"><?cs call:ring() ?>Starting</span>
+<?cs else ?><span class="badge badge-green"><?cs call:ring() ?>Active</span><?cs /if ?>
+</div>
+<p class="chips">
+<?cs if:t.agent ?><bdi class="chip"><?cs var:t.agent ?></bdi><?cs /if ?>
+<span class="chip chip-time" data-age="<?cs var:t.age_s ?>"><?cs var:t.age ?></span>
+<?cs if:t.stale ?><span class="chip chip-orange">⚠ stale</span><?cs /if ?>
+<?cs if:t.trouble ?><span class="chip chip-orange">⚠ not started yet</span><?cs /if ?>
+<?cs if:t.unknown ?><span class="chip chip-orange">⚠ no contact</span><?cs /if ?>
+</p>
+<?cs call:tokens(t) ?>
+</a></li>
+<?cs /each ?>
+</ul>
+<?cs /if ?>
+<?cs if:subcount(waiting) ?>
+<h2 class="divider"><span>Waiting</span></h2>
+<ul class="cards cards-tight" aria-label="Waiting">
+<?cs each:t = waiting ?>
+<li id="task-<?cs var:t.id ?>" class="card card-row">
+<a class="card-main" href="/partials/detail/<?cs var:t.id ?>">
+<h3 class="row-title" dir="auto"><?cs var:t.subject ?></h3>
+<p class="meta">#<?cs var:t.id ?> · <span data-age="<?cs var:t.age_s ?>"><?cs var:t.age ?></span><?cs if:t.agent ?> · <bdi><?cs var:t.agent ?></bdi><?cs /if ?><?cs if:t.held ?> · held<?cs /if ?></p>
+</a>
+<?cs call:post("run", t.id, "btn-square btn-run", "Run task " + t.id, "▶︎") ?>
+<?cs if:t.worked_on ?>
+<a class="btn-square btn-drop" href="/partials/detail/<?cs var:t.id ?>?ask=delete#ask" aria-label="Delete task <?cs var:t.id ?>">✕</a>
+<?cs else ?>
+<?cs call:post("delete", t.id, "btn-square btn-drop", "Delete task " + t.id, "✕") ?>
+<?cs /if ?>
+</li>
+<?cs /each ?>
+</ul>
+<?cs /if ?>
+<?cs if:subcount(completed) ?>
+<ul class="cards cards-tight" aria-label="Completed">
+<?cs each:t = completed ?>
+<li id="task-<?cs var:t.id ?>"><a class="card card-ended" href="/partials/detail/<?cs var:t.id ?>">
+<?cs if:t.failed ?><span class="mark mark-red" role="img" aria-label="Failed">✗</span><?cs else ?><span class="mark mark-green" role="img" aria-label="Done">✓</span><?cs /if ?>
+<div class="card-main">
+<h2 class="row-title" dir="auto"><?cs var:t.subject ?></h2>
+<?cs if:t.reason ?><p class="reason" dir="auto"><?cs var:t.reason ?></p><?cs /if ?>
+<p class="meta"><?cs if:t.agent ?><bdi><?cs var:t.agent ?></bdi> · <?cs /if ?><?cs if:t.reported ?><?cs var:t.tokens ?> burned<?cs else ?>tokens not reported<?cs /if ?><?cs if:t.took ?> · <?cs var:t.took ?><?cs /if ?><?cs if:t.date ?> · <?cs var:t.date ?><?cs /if ?></p>
+</div>
+</a></li>
+<?cs /each ?>
+</ul>
+<?cs /if ?>
+<?cs if:more ?>
+<p class="pages"><a class="btn btn-secondary" href="/?tab=<?cs var:tab ?>&amp;cursor=<?cs var:more ?>">Load more</a></p>
+<?cs /if ?>

@@ -1,0 +1,56 @@
+/* What the files of this room share.  The fill functions put what a template needs below `v`. */
+#ifndef CHOMP_PARTIALS_PARTS_H
+#define CHOMP_PARTIALS_PARTS_H
+
+#include "http/app.h"
+#include "http/request.h"
+#include "http/response.h"
+#include "model/task.h"
+#include "partials/view.h"
+
+enum { STALE_MS = 5 * 60 * 1000 };
+
+/* ---- page.c ---- */
+/* A view that holds what every page needs: title (a literal or arena text) and the names of the static files. */
+struct view *page_new(struct app *app, struct request *rq, const char *title);
+
+/* Render into the response and mark it as HTML. */
+enum err page_send(struct view *v, const char *template, struct response *rs, struct errinfo *e);
+
+/* Sets the ETag (arena text, without quotes); true when the client has it already: the response is then a 304. */
+bool page_unchanged(struct request *rq, struct response *rs, const char *etag);
+
+/* ---- balance.c ---- */
+void balance_fill(struct app *app, struct request *rq, struct view *v);
+
+/* ---- tasks.c ---- */
+struct tasks_query {
+	bool completed;
+	int64_t cursor; /* completed: below this id; active: how many to pass over */
+};
+enum err tasks_query(struct request *rq, struct tasks_query *out, struct errinfo *e);
+const char *tasks_etag(struct app *app, struct request *rq, const struct tasks_query *q);
+/* The store has been caught up by the caller. */
+enum err tasks_fill(struct app *app, struct request *rq, const struct tasks_query *q, struct view *v,
+		    struct errinfo *e);
+
+/* ---- create.c ---- */
+struct form;
+/* agents, routers and models to choose from, the present ones marked; either may be NULL. */
+void choices_fill(struct app *app, struct arena *a, const char *agent, const char *router, struct view *v);
+/* The fields with the values that were sent, and the choices. */
+enum err create_fill(struct app *app, struct request *rq, const struct form *values, struct view *v,
+		     struct errinfo *e);
+
+/* ---- agents.c ---- */
+/* How an agent is shown: its name and the class of its colour.  id may be NULL (none). */
+const char *agent_label(const char *id);
+const char *agent_class(const char *id);
+/* No sign of life for STALE_MS from a session that runs. */
+bool session_stale(const struct session *s, int64_t now);
+/* Whether any session reported tokens; without a report there is no number to show. */
+bool tokens_reported(const struct task *t);
+/* tokens, reported, budget, has_bar, over, percent: the token line and the bar. */
+void tokens_fill(struct arena *a, const struct task *t, struct view *v);
+
+#endif
