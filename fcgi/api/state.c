@@ -5,10 +5,26 @@
 #include "core/env.h"
 #include "core/instance.h"
 #include "core/json.h"
+#include "core/log.h"
 #include "model/codec.h"
+#include "store/document.h"
 #include "store/store.h"
 
 /* ---- GET /api/state: oldest first, task by task, never all in memory ---- */
+/* Members that an adopted state had at its top. */
+static void write_adopted(struct app *app, struct jw *w)
+{
+	struct arena a = { 0 };
+	struct json_object *o;
+	struct errinfo e;
+
+	if (document_read(app->var, "adopted.json", &a, &o, &e) != ERR_OK)
+		log_err(LOG_ERROR, "state.adopted_unreadable", &e);
+	else if (o != NULL)
+		jw_members(w, json_text(&a, o));
+	arena_reset(&a);
+}
+
 static int write_state(struct sink *out, void *arg)
 {
 	struct app *app = arg;
@@ -38,6 +54,7 @@ static int write_state(struct sink *out, void *arg)
 	strbuf_reset(&text);
 	jw_array_end(&w);
 	jw_i64(&w, "next_id", store_counts(app->store).next_id);
+	write_adopted(app, &w);
 	jw_object_end(&w);
 	if (rc == 0)
 		rc = out->write(out, text.buf, text.len);

@@ -535,3 +535,13 @@ void jw_raw(struct jw *w, const char *key, const char *json, size_t len)
 	begin(w, key);
 	strbuf_add(w->out, json, len);
 }
+
+void jw_members(struct jw *w, const char *object)
+{
+	size_t len = object != NULL ? strlen(object) : 0;
+
+	if (len <= 2)
+		return;
+	begin(w, NULL);
+	strbuf_add(w->out, object + 1, len - 2);
+}

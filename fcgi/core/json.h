@@ -74,5 +74,6 @@ void jw_bool(struct jw *w, const char *key, bool b);
 void jw_null(struct jw *w, const char *key);
 void jw_time(struct jw *w, const char *key, int64_t ms); /* RFC 3339; 0 writes null */
 void jw_raw(struct jw *w, const char *key, const char *json, size_t len); /* text that is JSON already */
+void jw_members(struct jw *w, const char *object); /* the members of an object's text, without its braces; NULL: none */
 
 #endif

@@ -38,6 +38,17 @@ static void write_outbox(struct jw *w, const char *key, const struct outbox *o, 
 	jw_object_end(w);
 }
 
+/* Unknown members: as they were for a client, apart for the log, where our own names may grow. */
+static void write_extra(struct jw *w, const char *extra, unsigned parts)
+{
+	if (extra == NULL)
+		return;
+	if ((parts & PART_PRIVATE) != 0)
+		jw_raw(w, "extra", extra, strlen(extra));
+	else
+		jw_members(w, extra);
+}
+
 static void write_session(struct jw *w, const struct session *s, unsigned parts)
 {
 	jw_object(w, NULL);
@@ -65,6 +76,7 @@ static void write_session(struct jw *w, const struct session *s, unsigned parts)
 	jw_time(w, "expires_at", s->expires_at);
 	if ((parts & PART_PRIVATE) != 0)
 		jw_str(w, "nonce", s->nonce);
+	write_extra(w, s->extra, parts);
 	jw_object_end(w);
 }
 
@@ -141,6 +153,8 @@ void task_write(struct jw *w, const struct task *t, unsigned parts)
 		write_fixed(w, t);
 	if ((parts & PART_FIXED) != 0 && (parts & PART_PRIVATE) != 0 && t->idempotency_key != NULL)
 		jw_str(w, "idempotency_key", t->idempotency_key);
+	if ((parts & PART_FIXED) != 0)
+		write_extra(w, t->extra, parts);
 	if ((parts & PART_CHANGING) != 0)
 		write_changing(w, t, parts);
 }
@@ -215,7 +229,17 @@ static enum err read_outbox(const struct json_object *parent, const char *key, s
 	return ERR_OK;
 }
 
-static enum err read_session(const struct json_object *o, struct session *s, struct errinfo *e)
+static enum err read_extra(struct arena *a, const struct json_object *o, const char **out, struct errinfo *e)
+{
+	struct json_object *extra = NULL;
+	enum err rc = jr_obj_opt(o, "extra", &extra, e);
+
+	if (rc == ERR_OK && extra != NULL)
+		*out = json_text(a, extra);
+	return rc;
+}
+
+static enum err read_session(struct arena *a, const struct json_object *o, struct session *s, struct errinfo *e)
 {
 	struct json_object *usage = NULL;
 	const char *result = NULL;
@@ -236,7 +260,7 @@ static enum err read_session(const struct json_object *o, struct session *s, str
 	    (rc = read_outbox(o, "kill", &s->kill, e)) != ERR_OK ||
 	    (rc = read_time(o, "active_at", &s->active_at, e)) != ERR_OK ||
 	    (rc = read_time(o, "expires_at", &s->expires_at, e)) != ERR_OK ||
-	    (rc = read_text(o, "nonce", &s->nonce, e)) != ERR_OK)
+	    (rc = read_text(o, "nonce", &s->nonce, e)) != ERR_OK || (rc = read_extra(a, o, &s->extra, e)) != ERR_OK)
 		return rc;
 	s->reported = jr_has(o, "tokens");
 	s->has_exit_code = jr_has(o, "exit_code");
@@ -250,7 +274,7 @@ static enum err read_sessions(struct arena *a, const struct json_object *arr, st
 	t->session_count = json_array_len(arr);
 	t->sessions = arena_alloc(a, (t->session_count + 1) * sizeof *t->sessions);
 	for (size_t i = 0; i < t->session_count; i++) {
-		enum err rc = read_session(json_array_at(arr, i), &t->sessions[i], e);
+		enum err rc = read_session(a, json_array_at(arr, i), &t->sessions[i], e);
 		if (rc != ERR_OK)
 			return rc;
 		if (t->sessions[i].id == NULL)
@@ -277,7 +301,7 @@ static enum err read_artifacts(struct arena *a, const struct json_object *arr, s
 	return ERR_OK;
 }
 
-static enum err read_fixed(const struct json_object *o, struct task *t, struct errinfo *e)
+static enum err read_fixed(struct arena *a, const struct json_object *o, struct task *t, struct errinfo *e)
 {
 	enum err rc;
 
@@ -288,7 +312,8 @@ static enum err read_fixed(const struct json_object *o, struct task *t, struct e
 	    (rc = read_text(o, "branch", &t->branch, e)) != ERR_OK ||
 	    (rc = read_text(o, "host", &t->host, e)) != ERR_OK ||
 	    (rc = read_text(o, "network", &t->network, e)) != ERR_OK ||
-	    (rc = read_text(o, "idempotency_key", &t->idempotency_key, e)) != ERR_OK)
+	    (rc = read_text(o, "idempotency_key", &t->idempotency_key, e)) != ERR_OK ||
+	    (rc = read_extra(a, o, &t->extra, e)) != ERR_OK)
 		return rc;
 	return jr_has(o, "created") ? read_time(o, "created", &t->created, e) : ERR_OK;
 }
@@ -327,7 +352,78 @@ static enum err read_changing(struct arena *a, const struct json_object *o, stru
 
 enum err task_read(struct arena *a, const struct json_object *o, struct task *t, struct errinfo *e)
 {
-	enum err rc = read_fixed(o, t, e);
+	enum err rc = read_fixed(a, o, t, e);
 
 	return rc == ERR_OK && jr_has(o, "status") ? read_changing(a, o, t, e) : rc;
+}
+
+/* ---- adopting ---- */
+static const char *const task_members[] = {
+	"id", "prompt", "dir", "repo_url", "branch", "host", "network", "idempotency_key", "created", "status",
+	"platform", "model", "router", "priority", "updated", "tokens", "usage", "token_budget", "on_budget",
+	"budget_exceeded", "result", "error", "held", "parked_until", "artifacts", "sessions", "extra", NULL,
+};
+static const char *const session_members[] = {
+	"id", "agent", "model", "router", "started_at", "ended_at", "tokens", "usage", "result", "summary",
+	"sandbox_id", "exit_code", "dispatch", "kill", "active_at", "expires_at", "nonce", "extra", NULL,
+};
+
+struct unknown {
+	const char *const *known;
+	struct arena *a;
+	struct jw w;
+	size_t count;
+};
+
+static enum err collect(const char *key, struct json_object *value, void *arg)
+{
+	struct unknown *u = arg;
+
+	for (size_t i = 0; u->known[i] != NULL; i++) {
+		if (strcmp(u->known[i], key) == 0)
+			return ERR_OK;
+	}
+	const char *text = json_text(u->a, value);
+	jw_raw(&u->w, key, text, strlen(text));
+	u->count++;
+	return ERR_OK;
+}
+
+static const char *unknown_members(struct arena *a, const struct json_object *o, const char *const *known)
+{
+	struct unknown u = { .known = known, .a = a };
+	struct strbuf text;
+
+	strbuf_init(&text);
+	jw_init(&u.w, &text);
+	jw_object(&u.w, NULL);
+	(void)json_each(o, collect, &u); /* collect never fails */
+	jw_object_end(&u.w);
+	const char *out = u.count > 0 ? arena_strdup(a, text.buf) : NULL;
+	strbuf_release(&text);
+	return out;
+}
+
+enum err task_adopt(struct arena *a, const struct json_object *o, struct task *t, struct errinfo *e)
+{
+	struct json_object *sessions = NULL;
+	enum err rc;
+
+	memset(t, 0, sizeof *t);
+	if (!json_is_object(o))
+		return err_set(e, ERR_BAD_INPUT, 0, "a task is no JSON object");
+	if (!jr_has(o, "id") || (rc = jr_i64_opt(o, "id", 1, NUMBER_MAX, &t->id, e)) != ERR_OK)
+		return err_set(e, ERR_BAD_INPUT, 0, "a task without a number for its id");
+	if ((rc = task_read(a, o, t, e)) != ERR_OK || (rc = jr_arr_opt(o, "sessions", &sessions, e)) != ERR_OK)
+		return rc;
+	t->extra = unknown_members(a, o, task_members);
+	for (size_t i = 0; i < t->session_count; i++) {
+		struct session *s = &t->sessions[i];
+		s->extra = unknown_members(a, json_array_at(sessions, i), session_members);
+		s->dispatch = (struct outbox){ 0 }; /* not attached to any sandbox of ours */
+		s->kill = (struct outbox){ 0 };
+	}
+	if (t->updated == 0)
+		t->updated = t->created;
+	return ERR_OK;
 }

@@ -25,6 +25,12 @@ void task_write_public(struct jw *w, const char *key, const struct task *t);
  */
 enum err task_read(struct arena *a, const struct json_object *o, struct task *t, struct errinfo *e);
 
+/*
+ * The same for a task of an old state file, where the id is text: members that are not known, in the task and in its
+ * sessions, go to `extra`.  ERR_BAD_INPUT names the field that cannot be adopted.
+ */
+enum err task_adopt(struct arena *a, const struct json_object *o, struct task *t, struct errinfo *e);
+
 /* {input,output,cache_read,cache_write}; missing members are 0; known becomes true. */
 enum err usage_read(const struct json_object *o, struct usage *u, struct errinfo *e);
 

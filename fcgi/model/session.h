@@ -50,6 +50,7 @@ struct session {
 	const char *nonce;  /* of the capability token; never shown */
 	int64_t expires_at; /* of the capability token, and the session's time-out */
 	int64_t active_at;  /* last sign of life: callback, report or terminal byte */
+	const char *extra;  /* members of an adopted record that chomp does not know: a JSON object's text */
 };
 
 static inline bool session_open(const struct session *s)

@@ -36,6 +36,7 @@ struct task {
 	/* never changes */
 	const char *prompt, *dir, *repo_url, *branch, *host, *network;
 	const char *idempotency_key;
+	const char *extra; /* members of an adopted record that chomp does not know: a JSON object's text */
 	int64_t created;
 	/* changes */
 	enum status status;

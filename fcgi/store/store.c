@@ -12,6 +12,7 @@
 #include "core/json.h"
 #include "core/log.h"
 #include "model/codec.h"
+#include "store/adopt.h"
 #include "store/lock.h"
 #include "store/log.h"
 
@@ -42,6 +43,17 @@ static enum err first_line(struct store *s, struct errinfo *e)
 	return rc == ERR_OK ? log_sync(&s->log, e) : rc;
 }
 
+static enum err adopt(struct store *s, int dirfd, struct errinfo *e)
+{
+	enum err rc = lock_take(&s->lock, e);
+
+	if (rc != ERR_OK)
+		return rc;
+	rc = adopt_old_state(dirfd, e);
+	lock_drop(&s->lock);
+	return rc;
+}
+
 static enum err open_files(struct store *s, enum store_mode mode, struct errinfo *e)
 {
 	int dirfd = openat(s->var_fd, "state", O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
@@ -50,6 +62,8 @@ static enum err open_files(struct store *s, enum store_mode mode, struct errinfo
 	if (dirfd < 0)
 		return err_set(e, ERR_IO, errno, "open state/");
 	rc = lock_open(&s->lock, dirfd, e);
+	if (rc == ERR_OK && mode == STORE_OWNER)
+		rc = adopt(s, dirfd, e);
 	if (rc == ERR_OK && (rc = log_open(&s->log, dirfd, e)) != ERR_OK)
 		lock_close(&s->lock);
 	if (rc == ERR_OK && fsync(dirfd) < 0) /* the names of files just created */

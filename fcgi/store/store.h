@@ -18,7 +18,7 @@
 struct store;
 
 enum store_mode {
-	STORE_OWNER, /* the worker pool's parent: clears the read-only marker, writes the first line of a new log */
+	STORE_OWNER, /* the worker pool's parent: adopts an old state, clears the read-only marker, begins a new log */
 	STORE_WRITER,
 };
 
