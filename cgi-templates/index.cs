@@ -1,4 +1,4 @@
-<?cs include:"macros.cs" ?><?cs include:"head.cs" ?>
+<?cs include:"head.cs" ?>
 <main class="column">
 <?cs if:damaged ?>
 <p class="alert" role="alert">The stored state is damaged: what is shown may be incomplete, and nothing can be changed. On the host: <code>scripts/chompctl doctor</code></p>

@@ -99,7 +99,7 @@ static void says_what_is_wrong(void **state)
 	(void)state;
 	strbuf_reset(&out);
 	strbuf_puts(&out, "before");
-	template("broken.cs", "text <?cs if:x ?> more");
+	template("broken.cs", "text <?cs iff:x ?> more");
 	assert_err(view_render(view_new(&app, &arena), "broken.cs", &out, &e), ERR_IO, &e);
 	assert_non_null(strstr(e.what, "broken.cs"));
 	assert_string_equal(out.buf, "before");
