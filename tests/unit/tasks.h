@@ -59,6 +59,7 @@ static inline struct session session_full(void)
 		.nonce = "n0nce",
 		.expires_at = 1770818400000,
 		.active_at = 1770804090000,
+		.extra = "{\"old\":[1,2.50]}",
 	};
 }
 
@@ -74,6 +75,7 @@ static inline struct task task_full(struct arena *a)
 		.host = "local",
 		.network = "internet",
 		.idempotency_key = "key-1",
+		.extra = "{\"extra_field\":{\"kept\":true},\"x\":null}",
 		.created = 1770800000001,
 		.status = STATUS_ACTIVE,
 		.platform = "pi",

@@ -33,6 +33,7 @@ static void every_field_comes_back(void **state)
 	assert_string_equal(back.host, t.host);
 	assert_string_equal(back.network, t.network);
 	assert_string_equal(back.idempotency_key, t.idempotency_key);
+	assert_string_equal(back.extra, t.extra);
 	assert_int_equal(back.created, t.created);
 	assert_int_equal(back.status, t.status);
 	assert_string_equal(back.platform, t.platform);
@@ -99,6 +100,7 @@ static void every_field_of_a_session_comes_back(void **state)
 	assert_string_equal(s->nonce, want.nonce);
 	assert_int_equal(s->expires_at, want.expires_at);
 	assert_int_equal(s->active_at, want.active_at);
+	assert_string_equal(s->extra, want.extra);
 	s = &back.sessions[1];
 	assert_false(s->reported);
 	assert_false(s->has_exit_code);
@@ -208,6 +210,10 @@ static void public_form_hides_what_is_private(void **state)
 	assert_non_null(strstr(sb.buf, "{\"id\":\"42\","));
 	assert_null(strstr(sb.buf, "n0nce"));
 	assert_null(strstr(sb.buf, "idempotency"));
+	/* Members of an old state are where they were. */
+	assert_null(strstr(sb.buf, "\"extra\""));
+	assert_non_null(strstr(sb.buf, ",\"extra_field\":{\"kept\":true},\"x\":null,"));
+	assert_non_null(strstr(sb.buf, ",\"old\":[1,2.50]}"));
 	assert_non_null(strstr(
 		sb.buf,
 		"\"usage\":{\"input\":1000,\"output\":200,\"cache_read\":30,\"cache_write\":4}"));
@@ -320,7 +326,7 @@ static struct task old_task(struct arena *a, size_t i)
 	assert_ok(json_parse(a, text, len, &o, &e), &e);
 	assert_ok(jr_arr_opt(o, "tasks", &tasks, &e), &e);
 	assert_int_equal(json_array_len(tasks), 6);
-	assert_ok(task_read(a, json_array_at(tasks, i), &t, &e), &e);
+	assert_ok(task_adopt(a, json_array_at(tasks, i), &t, &e), &e);
 	/* What was read can be kept: written in our form it comes back. */
 	struct task back;
 	read_back(a, task_text(a, &t), &back);
@@ -375,6 +381,8 @@ static void old_tasks_keep_their_fields(void **state)
 	assert_null(t.platform);
 	assert_int_equal(t.tokens, 0);
 	assert_string_equal(t.dir, "/srv/x");
+	assert_string_equal(t.extra, "{\"extra_field\":{\"kept\":true}}");
+	assert_int_equal(t.updated, t.created);
 	t = old_task(&a, 5);
 	assert_int_equal(t.status, STATUS_FAILED);
 	assert_int_equal(t.tokens, 1200);
@@ -399,6 +407,52 @@ static void go_s_zero_time_can_be_kept(void **state)
 	arena_reset(&a);
 }
 
+static const struct foreign {
+	const char *name;
+	const char *json;
+} foreigns[] = {
+	{ "a task that is no object is not adopted", "[1]" },
+	{ "a task that is null is not adopted", "null" },
+	{ "a task without id is not adopted", "{\"prompt\":\"x\",\"status\":\"done\"}" },
+	{ "a task with id 0 is not adopted", "{\"id\":\"0\",\"prompt\":\"x\",\"status\":\"done\"}" },
+	{ "a task with a word for id is not adopted", "{\"id\":\"a1\",\"prompt\":\"x\",\"status\":\"done\"}" },
+	/* Everything that changes is read only where there is a status: it would be lost in silence. */
+	{ "a task without status is not adopted", "{\"id\":\"1\",\"prompt\":\"x\",\"tokens\":5,\"sessions\":[{}]}" },
+};
+
+static void foreign_task_is_not_adopted(void **state)
+{
+	ROW(struct foreign);
+	struct arena a = { 0 };
+	struct json_object *o;
+	struct errinfo e;
+	struct task t;
+
+	assert_ok(json_parse(&a, r->json, strlen(r->json), &o, &e), &e);
+	assert_err(task_adopt(&a, o, &t, &e), ERR_BAD_INPUT, &e);
+	arena_reset(&a);
+}
+
+/* A dispatch of another chomp is none of ours: acting on it would kill what is not ours either. */
+static void adopted_sessions_are_not_attached(void **state)
+{
+	const char text[] = "{\"id\":\"3\",\"prompt\":\"x\",\"status\":\"active\",\"sessions\":[{\"agent\":\"pi\",\"odd\":1,"
+			    "\"dispatch\":{\"id\":\"00\",\"state\":\"pending\"},\"kill\":{\"state\":\"pending\"}}]}";
+	struct arena a = { 0 };
+	struct json_object *o;
+	struct errinfo e;
+	struct task t;
+
+	(void)state;
+	assert_ok(json_parse(&a, text, sizeof text - 1, &o, &e), &e);
+	assert_ok(task_adopt(&a, o, &t, &e), &e);
+	assert_int_equal(t.session_count, 1);
+	assert_false(task_has_work(&t));
+	assert_string_equal(t.sessions[0].extra, "{\"odd\":1}");
+	assert_null(t.extra);
+	arena_reset(&a);
+}
+
 int main(void)
 {
 	static struct plan p;
@@ -418,5 +472,7 @@ int main(void)
 	plan_add(&p, "an old active task is not attached", old_active_task_is_not_attached, NULL);
 	plan_add(&p, "old tasks keep their fields", old_tasks_keep_their_fields, NULL);
 	plan_add(&p, "Go's zero time can be kept", go_s_zero_time_can_be_kept, NULL);
+	PLAN_ROWS(&p, foreigns, foreign_task_is_not_adopted);
+	plan_add(&p, "adopted sessions are not attached", adopted_sessions_are_not_attached, NULL);
 	return plan_run("codec", &p);
 }
