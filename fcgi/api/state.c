@@ -6,60 +6,26 @@
 #include "core/instance.h"
 #include "core/json.h"
 #include "core/log.h"
-#include "model/codec.h"
-#include "store/document.h"
 #include "store/store.h"
 
 /* ---- GET /api/state: oldest first, task by task, never all in memory ---- */
-/* Members that an adopted state had at its top. */
-static void write_adopted(struct app *app, struct jw *w)
+static int to_sink(void *arg, const char *p, size_t len)
 {
-	struct arena a = { 0 };
-	struct json_object *o;
-	struct errinfo e;
+	struct sink *out = arg;
 
-	if (document_read(app->var, "adopted.json", &a, &o, &e) != ERR_OK)
-		log_err(LOG_ERROR, "state.adopted_unreadable", &e);
-	else if (o != NULL)
-		jw_members(w, json_text(&a, o));
-	arena_reset(&a);
+	return out->write(out, p, len);
 }
 
+/* Cut short on an error: a client sees broken JSON rather than a state with a hole. */
 static int write_state(struct sink *out, void *arg)
 {
 	struct app *app = arg;
-	struct strbuf text;
 	struct errinfo e;
-	struct jw w;
-	int rc;
 
-	strbuf_init(&text);
-	jw_init(&w, &text);
-	jw_object(&w, NULL);
-	jw_array(&w, "tasks");
-	rc = out->write(out, text.buf, text.len);
-	for (int64_t id = 0; rc == 0 && (id = store_next_live(app->store, id)) != 0;) {
-		struct arena a = { 0 };
-		struct task t;
-		enum err read = store_get(app->store, &a, id, &t, &e);
-		strbuf_reset(&text);
-		if (read == ERR_OK) {
-			task_write_public(&w, NULL, &t);
-			rc = out->write(out, text.buf, text.len);
-		} else if (read != ERR_NOT_FOUND) {
-			rc = -1; /* cut short: a client sees broken JSON rather than a state with a hole */
-		}
-		arena_reset(&a);
-	}
-	strbuf_reset(&text);
-	jw_array_end(&w);
-	jw_i64(&w, "next_id", store_counts(app->store).next_id);
-	write_adopted(app, &w);
-	jw_object_end(&w);
-	if (rc == 0)
-		rc = out->write(out, text.buf, text.len);
-	strbuf_release(&text);
-	return rc;
+	if (store_export(app->store, to_sink, out, &e) == ERR_OK)
+		return 0;
+	log_err(LOG_WARN, "state.cut_short", &e);
+	return -1;
 }
 
 enum err api_state(struct app *app, struct request *rq, struct response *rs, struct errinfo *e)

@@ -101,12 +101,12 @@ static enum err write_log(int dirfd, const struct task *tasks, size_t count, int
 	struct strbuf text;
 
 	strbuf_init(&text);
-	record_log(&text, 1);
+	record_log(&text, 1, 1);
 	for (size_t i = 0; i < count; i++) {
 		record_new(&text, &tasks[i]);
 		record_set(&text, &tasks[i]);
 	}
-	record_log(&text, next_id); /* it may be ahead of the ids */
+	record_log(&text, next_id, 1); /* it may be ahead of the ids */
 	enum err rc = file_replace(dirfd, "tasks.log", text.buf, text.len, 0600, e);
 	strbuf_release(&text);
 	return rc;

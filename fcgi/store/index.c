@@ -76,6 +76,8 @@ bool index_apply(struct index *ix, const struct record_head *h, struct place pla
 	if (h->kind == RECORD_LOG) {
 		if (h->id > ix->next_id)
 			ix->next_id = h->id;
+		if (h->gen > ix->gen)
+			ix->gen = h->gen;
 		return true;
 	}
 	if (h->id <= 0)
@@ -88,19 +90,25 @@ bool index_apply(struct index *ix, const struct record_head *h, struct place pla
 		/* Until its first `set` is seen the task counts as deleted: both lines are one write. */
 		c->slot[h->id % INDEX_CHUNK] = SLOT_DELETED;
 		c->entries[h->id % INDEX_CHUNK].fixed = place;
+		ix->live += place.len + 1;
 		ix->next_id = h->id + 1;
 		return true;
 	}
-	struct index_chunk *c = chunk_of(ix, h->id);
+	if (slot == SLOT_NONE && h->kind == RECORD_DEL && h->id < ix->next_id)
+		slot = SLOT_DELETED; /* the rest of it is gone, its sandboxes may not be */
+	struct index_chunk *c = slot == SLOT_NONE ? NULL : make_chunk(ix, h->id);
 	size_t i = (size_t)(h->id % INDEX_CHUNK);
 	if (slot == SLOT_NONE || (slot == SLOT_DELETED && c->entries[i].changing.len != 0 && h->kind == RECORD_SET))
 		return false;
 	struct entry *en = &c->entries[i];
 	uncount(ix, slot, en);
+	ix->live += (int64_t)place.len - en->changing.len + (en->changing.len == 0 ? 1 : 0);
 	en->changing = place;
 	en->tokens = h->kind == RECORD_SET ? h->tokens : 0;
 	set_todo(c, i, h->todo);
 	if (h->kind == RECORD_DEL) {
+		ix->live -= en->fixed.len != 0 ? en->fixed.len + 1 : 0;
+		en->fixed.len = 0;
 		c->slot[i] = SLOT_DELETED;
 		return true;
 	}
@@ -108,6 +116,13 @@ bool index_apply(struct index *ix, const struct record_head *h, struct place pla
 	ix->counts[h->status]++;
 	ix->tokens += en->tokens;
 	return true;
+}
+
+bool index_todo(const struct index *ix, int64_t id)
+{
+	const struct index_chunk *c = chunk_of(ix, id);
+
+	return c != NULL && c->todo[id % INDEX_CHUNK] != 0;
 }
 
 int64_t index_before(const struct index *ix, int64_t *below, unsigned status_mask, int64_t *steps)

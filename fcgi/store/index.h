@@ -38,6 +38,8 @@ struct index {
 	int64_t next_id;
 	int64_t counts[STATUS_COUNT];
 	int64_t tokens; /* of all live tasks */
+	int64_t live;	/* bytes of the lines that still count */
+	int64_t gen;	/* of the log */
 };
 
 void index_init(struct index *ix);
@@ -49,6 +51,8 @@ bool index_apply(struct index *ix, const struct record_head *h, struct place pla
 /* SLOT_…; SLOT_NONE for ids that never were. */
 int index_slot(const struct index *ix, int64_t id);
 const struct entry *index_entry(const struct index *ix, int64_t id); /* of a slot that is not SLOT_NONE */
+
+bool index_todo(const struct index *ix, int64_t id); /* of a slot that is not SLOT_NONE */
 
 /* The highest live id below `below` whose status is in the mask (1 << status); looks at most `steps` ids down;
  * 0 when none is left.  *below moves to where to go on. */

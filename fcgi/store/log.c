@@ -12,15 +12,23 @@
 
 enum { READ_CHUNK = 1 << 20 };
 
+static enum err open_file(struct log *l, int flags, struct errinfo *e)
+{
+	index_init(&l->index);
+	l->end = 0;
+	l->damage = -1;
+	l->fd = openat(l->dirfd, "tasks.log", O_RDWR | O_APPEND | O_CLOEXEC | O_NOFOLLOW | flags, 0600);
+	return l->fd >= 0 ? ERR_OK : err_set(e, ERR_IO, errno, "open state/tasks.log");
+}
+
 enum err log_open(struct log *l, int dirfd, struct errinfo *e)
 {
 	memset(l, 0, sizeof *l);
-	index_init(&l->index);
-	l->damage = -1;
-	l->fd = openat(dirfd, "tasks.log", O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
-	if (l->fd < 0)
-		return err_set(e, ERR_IO, errno, "open state/tasks.log");
-	enum err rc = log_catch_up(l, e);
+	l->dirfd = dirfd;
+	enum err rc = open_file(l, O_CREAT, e);
+	if (rc != ERR_OK)
+		return rc;
+	rc = log_catch_up(l, e);
 	if (rc == ERR_CORRUPT)
 		return ERR_OK; /* readable up to the damage; writers are refused */
 	if (rc != ERR_OK)
@@ -82,10 +90,17 @@ enum err log_catch_up(struct log *l, struct errinfo *e)
 	enum err rc = ERR_OK;
 	char *buf;
 
-	if (l->damage >= 0)
-		return damaged(l, e);
 	if (fstat(l->fd, &st) < 0)
 		return err_set(e, ERR_IO, errno, "stat state/tasks.log");
+	if (st.st_nlink == 0) { /* compacted or repaired: another file has its name */
+		log_close(l);
+		if ((rc = open_file(l, 0, e)) != ERR_OK)
+			return rc;
+		if (fstat(l->fd, &st) < 0)
+			return err_set(e, ERR_IO, errno, "stat state/tasks.log");
+	}
+	if (l->damage >= 0)
+		return damaged(l, e);
 	if (st.st_size == l->end)
 		return ERR_OK;
 	if (st.st_size < l->end) /* a torn tail never was in the index: this is somebody else's knife */
@@ -166,4 +181,40 @@ enum err log_line(struct log *l, struct place p, struct arena *a, const char **j
 	*json = buf + RECORD_HEAD;
 	*len = p.len - RECORD_HEAD;
 	return ERR_OK;
+}
+
+enum err log_raw_line(struct log *l, struct place p, struct strbuf *out, struct errinfo *e)
+{
+	char *to = strbuf_grow(out, (size_t)p.len + 1);
+	struct record_head h;
+	size_t got;
+	enum err rc = read_at(l, p.off, to, p.len, &got, e);
+
+	if (rc != ERR_OK)
+		return rc;
+	if (got != p.len || !record_read(to, p.len, &h))
+		return err_set(e, ERR_CORRUPT, 0, "the task log is damaged at byte %lld", (long long)p.off);
+	out->len += p.len;
+	out->buf[out->len] = '\0';
+	strbuf_putc(out, '\n');
+	return ERR_OK;
+}
+
+enum err log_copy_tail(struct log *l, int64_t from, int fd, struct errinfo *e)
+{
+	char *buf = xmalloc(READ_CHUNK);
+	enum err rc = ERR_OK;
+
+	while (rc == ERR_OK && from < l->end) {
+		size_t want = l->end - from < READ_CHUNK ? (size_t)(l->end - from) : READ_CHUNK, got;
+		if ((rc = read_at(l, from, buf, want, &got, e)) != ERR_OK)
+			break;
+		if (got == 0)
+			rc = err_set(e, ERR_IO, 0, "state/tasks.log became shorter");
+		else if (write_all(fd, buf, got) < 0)
+			rc = err_set(e, errno == ENOSPC ? ERR_DISK_FULL : ERR_IO, errno, "write the compacted log");
+		from += (int64_t)got;
+	}
+	free(buf);
+	return rc;
 }

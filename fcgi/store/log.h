@@ -15,17 +15,20 @@
 #include "store/index.h"
 
 struct log {
+	int dirfd; /* of state/, borrowed */
 	int fd;
 	int64_t end;	/* bytes taken into the index */
 	int64_t damage; /* offset of the first bad line, -1: none */
 	struct index index;
 };
 
-/* Opens or creates dirfd/tasks.log and indexes it.  A damaged log opens (damage is set); reading goes on up to there. */
+/* Opens or creates dirfd/tasks.log and indexes it; dirfd stays the caller's and open as long as the log is.  A damaged log opens (damage is set); reading goes on up to there. */
 enum err log_open(struct log *l, int dirfd, struct errinfo *e);
 void log_close(struct log *l);
 
-/* Take in what others appended.  ERR_IO, ERR_CORRUPT. */
+/*
+ * Take in what others appended; when the file was replaced by a compacted one, index that one.  ERR_IO, ERR_CORRUPT.
+ */
 enum err log_catch_up(struct log *l, struct errinfo *e);
 
 /*
@@ -40,5 +43,11 @@ enum err log_sync(struct log *l, struct errinfo *e);
 /* The JSON text of a line. */
 enum err log_line(struct log *l, struct place p, struct arena *a, const char **json, size_t *len,
 		  struct errinfo *e);
+
+/* The whole line, newline included; what does not fit its checksum is ERR_CORRUPT. */
+enum err log_raw_line(struct log *l, struct place p, struct strbuf *out, struct errinfo *e);
+
+/* Copy bytes from..l->end as they are to fd. */
+enum err log_copy_tail(struct log *l, int64_t from, int fd, struct errinfo *e);
 
 #endif

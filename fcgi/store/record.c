@@ -83,8 +83,10 @@ static bool read_head(struct cursor *c, struct record_head *h)
 		return read_number(c, &h->id) && read_todo(c, &h->todo);
 	}
 	h->kind = RECORD_LOG;
-	return skip(c, "{\"k\":\"log\",\"v\":") && read_number(c, &version) && version == RECORD_VERSION &&
-	       skip(c, ",\"next_id\":") && read_number(c, &h->id);
+	if (!skip(c, "{\"k\":\"log\",\"v\":") || !read_number(c, &version) || version != RECORD_VERSION ||
+	    !skip(c, ",\"next_id\":") || !read_number(c, &h->id))
+		return false;
+	return !skip(c, ",\"gen\":") || read_number(c, &h->gen);
 }
 
 static bool read_checksum(const char *line, uint32_t *out)
@@ -131,7 +133,7 @@ static void close_line(struct strbuf *out, size_t at)
 	strbuf_putc(out, '\n');
 }
 
-void record_log(struct strbuf *out, int64_t next_id)
+void record_log(struct strbuf *out, int64_t next_id, int64_t gen)
 {
 	size_t at = open_line(out);
 	struct jw w;
@@ -141,6 +143,7 @@ void record_log(struct strbuf *out, int64_t next_id)
 	jw_str(&w, "k", "log");
 	jw_i64(&w, "v", RECORD_VERSION);
 	jw_i64(&w, "next_id", next_id);
+	jw_i64(&w, "gen", gen);
 	jw_object_end(&w);
 	close_line(out, at);
 }

@@ -3,13 +3,14 @@
  *
  *   <crc32 of the JSON text, 8 hex digits> <JSON object>\n
  *
- *   {"k":"log","v":1,"next_id":N}                                       first line of a log
+ *   {"k":"log","v":1,"next_id":N,"gen":G}                               first line of a log, and wherever next_id jumps
  *   {"k":"new","id":N, … what never changes …}
  *   {"k":"set","id":N,"todo":0|1,"status":S,"tokens":N, … the rest with its sessions …}
  *   {"k":"del","id":N,"todo":0|1,"kills":[{"id":dispatchId,"attempts":N,"next_at":T}, …]}
  *
  * A line is valid when its checksum fits and its head reads as above.  The newest `set` or `del` of an id wins; a `set`
- * before its `new`, a second `new`, and anything after a `del` but another `del` are damage.  `todo` says that the
+ * before its `new`, a second `new`, and anything after a `del` but another `del` are damage; a `del` of an id that is not
+ * there is none, since compaction drops tombstones.  `gen` counts compactions.  `todo` says that the
  * dispatcher has work or something to watch.  The head is read without a JSON parser, so that a million tasks are
  * indexed in a second or two; readers of the whole line use the strict parser.
  */
@@ -32,13 +33,14 @@ struct record_head {
 	bool todo;
 	enum status status; /* RECORD_SET */
 	int64_t tokens;	    /* RECORD_SET */
+	int64_t gen;	    /* RECORD_LOG */
 };
 
 /* Check the line (len bytes without its newline) and read its head.  false: damaged. */
 bool record_read(const char *line, size_t len, struct record_head *out);
 
 /* Append a whole line, newline included, to out. */
-void record_log(struct strbuf *out, int64_t next_id);
+void record_log(struct strbuf *out, int64_t next_id, int64_t gen);
 void record_new(struct strbuf *out, const struct task *t);
 void record_set(struct strbuf *out, const struct task *t);
 

@@ -13,17 +13,9 @@
 #include "core/log.h"
 #include "model/codec.h"
 #include "store/adopt.h"
-#include "store/lock.h"
-#include "store/log.h"
+#include "store/inside.h"
 
 enum { LIST_STEPS = 20000, KEY_AGE_MS = 24 * 3600 * 1000 };
-#define READ_ONLY_MARK "run/worker/read_only"
-
-struct store {
-	int var_fd;
-	struct lock lock;
-	struct log log;
-};
 
 /* ---- open, close ---- */
 static enum err first_line(struct store *s, struct errinfo *e)
@@ -35,7 +27,7 @@ static enum err first_line(struct store *s, struct errinfo *e)
 		return rc;
 	strbuf_init(&line);
 	if ((rc = log_catch_up(&s->log, e)) == ERR_OK && s->log.end == 0) {
-		record_log(&line, 1);
+		record_log(&line, 1, 1);
 		rc = log_append(&s->log, line.buf, line.len, e);
 	}
 	strbuf_release(&line);
@@ -56,19 +48,23 @@ static enum err adopt(struct store *s, int dirfd, struct errinfo *e)
 
 static enum err open_files(struct store *s, enum store_mode mode, struct errinfo *e)
 {
-	int dirfd = openat(s->var_fd, "state", O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 	enum err rc;
 
-	if (dirfd < 0)
+	s->dirfd = openat(s->var_fd, "state", O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	if (s->dirfd < 0)
 		return err_set(e, ERR_IO, errno, "open state/");
-	rc = lock_open(&s->lock, dirfd, e);
-	if (rc == ERR_OK && mode == STORE_OWNER)
-		rc = adopt(s, dirfd, e);
-	if (rc == ERR_OK && (rc = log_open(&s->log, dirfd, e)) != ERR_OK)
+	if ((rc = lock_open(&s->lock, s->dirfd, e)) != ERR_OK)
+		return rc;
+	if (mode == STORE_OWNER)
+		rc = adopt(s, s->dirfd, e);
+	if (rc == ERR_OK)
+		rc = log_open(&s->log, s->dirfd, e);
+	if (rc != ERR_OK) {
 		lock_close(&s->lock);
-	if (rc == ERR_OK && fsync(dirfd) < 0) /* the names of files just created */
+		return rc;
+	}
+	if (fsync(s->dirfd) < 0) /* the names of files just created */
 		rc = err_set(e, ERR_IO, errno, "sync state/");
-	close(dirfd);
 	if (rc == ERR_OK && mode == STORE_OWNER && s->log.end == 0 && s->log.damage < 0)
 		rc = first_line(s, e);
 	return rc;
@@ -88,8 +84,11 @@ enum err store_open(struct store **out, const char *var, enum store_mode mode, s
 	}
 	if (mode == STORE_OWNER && unlinkat(s->var_fd, READ_ONLY_MARK, 0) == 0)
 		log_event(LOG_WARN, "store.read_only_cleared");
+	s->dirfd = -1;
 	enum err rc = open_files(s, mode, e);
 	if (rc != ERR_OK) {
+		if (s->dirfd >= 0)
+			close(s->dirfd);
 		close(s->var_fd);
 		free(s);
 		return rc;
@@ -102,21 +101,15 @@ void store_close(struct store *s)
 {
 	log_close(&s->log);
 	lock_close(&s->lock);
+	close(s->dirfd);
 	close(s->var_fd);
 	free(s);
 }
 
 enum err store_after_fork(struct store *s, struct errinfo *e)
 {
-	int dirfd = openat(s->var_fd, "state", O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-	enum err rc;
-
-	if (dirfd < 0)
-		return err_set(e, ERR_IO, errno, "open state/");
 	lock_close(&s->lock);
-	rc = lock_open(&s->lock, dirfd, e);
-	close(dirfd);
-	return rc;
+	return lock_open(&s->lock, s->dirfd, e);
 }
 
 /* ---- following, syncing ---- */
@@ -127,7 +120,7 @@ enum err store_catch_up(struct store *s, struct errinfo *e)
 
 int64_t store_version(const struct store *s)
 {
-	return s->log.end;
+	return s->log.index.gen << 42 | s->log.end; /* 4 TiB a generation */
 }
 
 /* For every process and until the pool starts again: what the disk holds after a failed sync is not known. */
@@ -235,7 +228,7 @@ struct store_counts store_counts(const struct store *s)
 
 /* ---- changing ---- */
 /* With the lock held: everything up to date and writable, or the lock is dropped again. */
-static enum err begin(struct store *s, struct errinfo *e)
+enum err store_begin(struct store *s, struct errinfo *e)
 {
 	enum err rc = store_writable(s, e);
 
@@ -278,7 +271,7 @@ enum err store_create(struct store *s, struct arena *a, struct task *t, struct e
 {
 	struct strbuf lines;
 	int64_t first;
-	enum err rc = begin(s, e);
+	enum err rc = store_begin(s, e);
 
 	if (rc != ERR_OK)
 		return rc;
@@ -300,7 +293,7 @@ enum err store_change(struct store *s, struct arena *a, int64_t id, struct chang
 	struct strbuf lines;
 	struct task t;
 	bool skip = false;
-	enum err rc = begin(s, e);
+	enum err rc = store_begin(s, e);
 
 	if (rc != ERR_OK)
 		return rc;
@@ -337,7 +330,7 @@ enum err store_delete(struct store *s, struct arena *a, int64_t id, int64_t now,
 {
 	struct strbuf lines;
 	struct task t;
-	enum err rc = begin(s, e);
+	enum err rc = store_begin(s, e);
 
 	if (rc != ERR_OK)
 		return rc;
@@ -417,7 +410,7 @@ enum err store_set_doomed(struct store *s, int64_t id, const struct doomed *kill
 			  struct errinfo *e)
 {
 	struct strbuf lines;
-	enum err rc = begin(s, e);
+	enum err rc = store_begin(s, e);
 
 	if (rc != ERR_OK)
 		return rc;

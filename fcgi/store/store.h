@@ -32,7 +32,7 @@ enum err store_after_fork(struct store *s, struct errinfo *e);
 /* Take in other processes' changes.  Every read below does it by itself; the dispatcher calls it when the log grew. */
 enum err store_catch_up(struct store *s, struct errinfo *e);
 
-/* Grows with every change, never repeats while the log's file is the same: good for an ETag. */
+/* Grows with every change, compactions included: good for an ETag. */
 int64_t store_version(const struct store *s);
 
 /* Make everything read so far durable: before anybody acts on it (another process may not have synced yet). */
@@ -81,7 +81,24 @@ struct store_counts {
 };
 struct store_counts store_counts(const struct store *s);
 
+/*
+ * Every live task as GET /api/state shows it, oldest first, piece by piece: {"tasks":[…],"next_id":N,…}.
+ * write returns -1 to stop.  ERR_IO also then.
+ */
+enum err store_export(struct store *s, int (*write)(void *arg, const char *p, size_t len), void *arg,
+		      struct errinfo *e);
+
 /* ---- for the dispatcher ---- */
+/* Whether most of the log is history, and enough of it to be worth the work. */
+bool store_compact_due(const struct store *s);
+/*
+ * Write a log of live lines only and put it in the old one's place; workers go on meanwhile, the lock is held for the last
+ * part alone.  On any error the old log stands.
+ */
+enum err store_compact(struct store *s, struct errinfo *e);
+/* Write state/state.json, the whole state for other programs and for the day tasks.log is lost. */
+enum err store_snapshot(struct store *s, struct errinfo *e);
+
 /* The lowest id above `after` (0: start) with work to do or to watch, 0 when there is none.  Deleted tasks included. */
 int64_t store_next_todo(const struct store *s, int64_t after);
 bool store_is_deleted(const struct store *s, int64_t id);

@@ -1,0 +1,20 @@
+/* What the files of the store share, and nobody outside sees. */
+#ifndef CHOMP_STORE_INSIDE_H
+#define CHOMP_STORE_INSIDE_H
+
+#include "store/lock.h"
+#include "store/log.h"
+#include "store/store.h"
+
+#define READ_ONLY_MARK "run/worker/read_only"
+
+struct store {
+	int var_fd, dirfd; /* CHOMP_VAR, its state/ */
+	struct lock lock;
+	struct log log;
+};
+
+/* The lock, with everything up to date and writable; on an error it is not held. */
+enum err store_begin(struct store *s, struct errinfo *e);
+
+#endif
