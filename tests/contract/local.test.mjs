@@ -11,6 +11,7 @@ import { prelude, startCallbackServer } from '../lib/callback-server.mjs';
 import { request } from '../lib/http.mjs';
 import { startLocalHost } from '../lib/local-host.mjs';
 import { all, belongingTo, kill as killPid } from '../lib/processes.mjs';
+import { tempDir } from '../lib/repo.mjs';
 import { waitFor, waitForSilence } from '../lib/wait.mjs';
 
 const foreign =
@@ -189,8 +190,7 @@ describe('the local host', { skip: foreign }, () => {
 	});
 
 	test('without bwrap a dispatch is refused for good, with the code no_boundary and the mend', async (t) => {
-		const empty = fs.mkdtempSync('/tmp/chomp-nobwrap-');
-		fs.chmodSync(empty, 0o755);
+		const empty = tempDir('chomp-nobwrap');
 		t.after(() => fs.rmSync(empty, { recursive: true, force: true }));
 		const { call, body, box } = await stage(t, { env: { PATH: empty } });
 		const said = await call('POST', '/dispatch', body('put no-wall <<<x'));

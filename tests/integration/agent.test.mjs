@@ -10,7 +10,7 @@ import { chompctl, shared } from '../lib/instance.mjs';
 import { startModelServer } from '../lib/model-server.mjs';
 import { git, makeRepo, tempDir, treeHash } from '../lib/repo.mjs';
 
-const agents = path.join(repoRoot, 'build/agents');
+const agents = process.env.CHOMP_TEST_AGENTS || path.join(repoRoot, 'build/agents');
 const KEY = 'sk-test-0123456789abcdef';
 
 const chomp = await shared({ after }, { env: { CHOMP_AGENTS: agents } });

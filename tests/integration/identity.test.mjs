@@ -138,7 +138,8 @@ describe('the owner in a browser', () => {
 
 	test('a wrong token gets no cookie', async () => {
 		const said = await form({ token: 'wrong' });
-		assert.ok([401, 403, 200, 303].includes(said.status));
+		// 429: many wrong ones were tried before
+		assert.ok([401, 403, 429].includes(said.status), String(said.status));
 		assert.equal(cookieOf(said), undefined);
 	});
 

@@ -102,7 +102,9 @@ export async function startLocalHost({
 
 	async function end(signal) {
 		if (child.exitCode === null && child.signalCode === null) kill(child.pid, signal);
-		await waitFor(`chomp-sandbox ends on ${signal}`, () => !isAlive(child.pid), { context: log });
+		await waitFor(`chomp-sandbox ends on ${signal}`, () => child.exitCode !== null || child.signalCode !== null, {
+			context: log,
+		});
 		return child.exitCode ?? child.signalCode;
 	}
 

@@ -159,7 +159,7 @@ static void earlier_sessions_come_along_oldest_first(void **state)
 	kit_started("two");
 	kit_change(id, kit_cancel_fn, NULL);
 	kit_run_as(id, "codex", NULL);
-	struct json_object *h = history_of(kit_take(CALL_DISPATCH));
+	struct json_object *h = history_of(kit.calls[kit.count - 1]);
 	assert_int_equal(json_array_len(h), 2);
 	assert_text(text(json_array_at(h, 0), "sessionId"), "s1");
 	assert_text(text(json_array_at(h, 0), "agent"), "shell");
