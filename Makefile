@@ -112,7 +112,7 @@ WRAP_test_arena := malloc realloc
 WRAP_test_file := openat write fsync renameat
 wrapflags = $(foreach f,$(WRAP_$(notdir $(1))),-Wl,--wrap=$(f))
 
-$(B)/unit/%: $(B)/tests/unit/%.o $(ALL_ARCHIVES) $(B)/lib/dispatch.a $(B)/lib/sandbox.a
+$(B)/unit/%: $(B)/tests/unit/%.o $(B)/lib/dispatch.a $(B)/lib/sandbox.a $(ALL_ARCHIVES)
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) $(call wrapflags,$@) -o $@ $< $(filter %.a,$^) -lcmocka -lcurl $(LIBS_partials) $(LIBS_http) $(LIBS_core)
 

@@ -51,7 +51,9 @@ static void add_system(struct strbuf *out)
 	}
 	ADD(out, "--proc", "/proc", "--dev", "/dev");
 	ADD(out, "--perms", "1777", "--tmpfs", "/tmp");
-	ADD(out, "--dir", "/run", "--dir", "/var", "--symlink", "/tmp", "/var/tmp", "--symlink", "/run", "/var/run");
+	/* Parents that bwrap makes by itself come out closed to all but their owner. */
+	ADD(out, "--dir", "/etc", "--dir", "/home", "--dir", "/opt", "--dir", "/run", "--dir", "/run/chomp");
+	ADD(out, "--dir", "/var", "--symlink", "/tmp", "/var/tmp", "--symlink", "/run", "/var/run");
 }
 
 static void add_etc(struct strbuf *out, const struct box_host *h)

@@ -24,7 +24,7 @@
 #include "sandbox/sweep.h"
 #include "sandbox/tree.h"
 
-enum { KILL_GRACE_MS = SHIM_TERM_MS + 1200 /* the shim's own grace, and time to reap */ };
+enum { KILL_GRACE_MS = SHIM_TERM_MS + 2000 /* the shim's own grace, and time to reap a fork bomb */ };
 
 /* ---- waiting callers ---- */
 static void join(struct life_wait **list, struct life_wait *w)

@@ -59,8 +59,9 @@ enum err life_status(struct life *l, struct arena *a, const char *id, struct sta
 /* The log, open for reading, and its size.  *fd is -1 when nothing was written yet.  ERR_NOT_FOUND. */
 enum err life_log(struct life *l, const char *id, int *fd, off_t *size, struct errinfo *e);
 
-/* Refuse dispatches and kill every box; life_count falls to 0. */
+/* Refuse dispatches and kill every box; life_drained when the last is gone and its files are removed. */
 void life_drain(struct life *l);
+bool life_drained(const struct life *l);
 int life_count(const struct life *l);
 
 #endif

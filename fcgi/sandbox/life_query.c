@@ -41,14 +41,14 @@ static enum err write_etc(struct life *l, struct errinfo *e)
 				     "nobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n";
 	static const char group[] = "root:x:0:\nagent:x:1000:\nnogroup:x:65534:\n";
 
-	if (make_dir(l->root, ".etc", 0755) < 0)
+	if (make_dir(l->root, ".etc", 0700) < 0)
 		return err_set(e, ERR_IO, errno, "create .etc");
 	int fd = openat(l->root, ".etc", O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 	if (fd < 0)
 		return err_set(e, ERR_IO, errno, "open .etc");
-	enum err rc = file_replace(fd, "passwd", passwd, sizeof passwd - 1, 0444, e);
+	enum err rc = file_replace(fd, "passwd", passwd, sizeof passwd - 1, 0600, e);
 	if (rc == ERR_OK)
-		rc = file_replace(fd, "group", group, sizeof group - 1, 0444, e);
+		rc = file_replace(fd, "group", group, sizeof group - 1, 0600, e);
 	close(fd);
 	return rc;
 }
@@ -114,6 +114,11 @@ int life_fd(const struct life *l)
 int life_count(const struct life *l)
 {
 	return l->len;
+}
+
+bool life_drained(const struct life *l)
+{
+	return l->draining && l->len == 0 && l->sweeper < 0;
 }
 
 enum err life_status(struct life *l, struct arena *a, const char *id, struct status *out, struct errinfo *e)

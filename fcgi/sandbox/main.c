@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "core/instance.h"
+#include "core/arena.h"
 #include "core/log.h"
 #include "core/number.h"
 #include "sandbox/life.h"
@@ -74,24 +75,23 @@ static int parse(int argc, char **argv, struct options *o)
 }
 
 /* Boxes and shims are started from other directories: every path becomes absolute. */
-static enum err absolute(const char *option, const char **path, bool must_exist, struct errinfo *e)
+static enum err absolute(struct arena *a, const char *option, const char **path, bool must_exist, struct errinfo *e)
 {
-	char here[PATH_MAX], *real, *joined = NULL;
+	char real[PATH_MAX];
 
 	if (*path == NULL)
 		return ERR_OK;
-	real = realpath(*path, NULL);
-	if (real != NULL) {
-		*path = real;
+	if (realpath(*path, real) != NULL) {
+		*path = arena_strdup(a, real);
 		return ERR_OK;
 	}
 	if (must_exist)
 		return err_set(e, ERR_BAD_INPUT, errno, "--%s: %.150s", option, *path);
 	if (**path == '/')
 		return ERR_OK;
-	if (getcwd(here, sizeof here) == NULL || asprintf(&joined, "%s/%s", here, *path) < 0)
+	if (getcwd(real, sizeof real) == NULL)
 		return err_set(e, ERR_BAD_INPUT, errno, "--%s: %.100s", option, *path);
-	*path = joined;
+	*path = arena_printf(a, "%s/%s", real, *path);
 	return ERR_OK;
 }
 
@@ -108,15 +108,15 @@ static const char *beside_us(void)
 	return path;
 }
 
-static enum err absolute_all(struct options *o, struct errinfo *e)
+static enum err absolute_all(struct arena *a, struct options *o, struct errinfo *e)
 {
 	enum err rc;
 
-	if ((rc = absolute("dir", &o->dir, false, e)) != ERR_OK ||
-	    (rc = absolute("scripts", &o->scripts, true, e)) != ERR_OK ||
-	    (rc = absolute("agents", &o->agents, false, e)) != ERR_OK ||
-	    (rc = absolute("callback", &o->callback, false, e)) != ERR_OK ||
-	    (rc = absolute("shim", &o->shim, true, e)) != ERR_OK)
+	if ((rc = absolute(a, "dir", &o->dir, false, e)) != ERR_OK ||
+	    (rc = absolute(a, "scripts", &o->scripts, true, e)) != ERR_OK ||
+	    (rc = absolute(a, "agents", &o->agents, false, e)) != ERR_OK ||
+	    (rc = absolute(a, "callback", &o->callback, false, e)) != ERR_OK ||
+	    (rc = absolute(a, "shim", &o->shim, true, e)) != ERR_OK)
 		return rc;
 	if (access(o->shim, X_OK) < 0)
 		return err_set(e, ERR_BAD_INPUT, errno, "--shim: %.150s", o->shim);
@@ -169,13 +169,13 @@ static void block_signals(void)
 	(void)signal(SIGPIPE, SIG_IGN);
 }
 
-static enum err run(struct options *o, struct errinfo *e)
+static enum err run(struct arena *a, struct options *o, struct errinfo *e)
 {
 	struct server_conf server = { .listen = o->listen, .capacity = (int)o->capacity };
 	struct life *life = NULL;
 	enum err rc;
 
-	if ((rc = absolute_all(o, e)) != ERR_OK || (rc = read_secret(o, &server.secret, e)) != ERR_OK ||
+	if ((rc = absolute_all(a, o, e)) != ERR_OK || (rc = read_secret(o, &server.secret, e)) != ERR_OK ||
 	    (rc = server_check_listen(&server, e)) != ERR_OK || (rc = take_lock(o->lock, e)) != ERR_OK)
 		return rc;
 	const struct life_conf conf = {
@@ -196,6 +196,7 @@ int main(int argc, char **argv)
 {
 	struct options o = { .secret_fd = -1, .capacity = 32, .shim = beside_us() };
 	struct errinfo e = { 0 };
+	struct arena paths = { 0 };
 
 	block_signals();
 	log_init("sandbox");
@@ -205,10 +206,11 @@ int main(int argc, char **argv)
 		(void)fputs(usage, bad == 1 ? stdout : stderr);
 		return bad == 1 ? 0 : 2;
 	}
-	if (run(&o, &e) != ERR_OK) {
+	bool ok = run(&paths, &o, &e) == ERR_OK;
+	if (ok)
+		log_event(LOG_INFO, "host.stopped", LOG_S("dir", o.dir));
+	else
 		log_err(LOG_ERROR, "host.failed", &e);
-		return 1;
-	}
-	log_event(LOG_INFO, "host.stopped", LOG_S("dir", o.dir));
-	return 0;
+	arena_reset(&paths);
+	return ok ? 0 : 1;
 }

@@ -34,7 +34,7 @@ struct server {
 	struct life *life;
 	struct lws_context *context;
 	int signals;
-	bool tcp, stop, draining;
+	bool tcp, stop;
 	int connections;
 };
 
@@ -330,7 +330,6 @@ static int on_signal(struct lws *wsi, enum lws_callback_reasons reason, void *us
 	while (read(s->signals, &info, sizeof info) == (ssize_t)sizeof info) {
 		if (info.ssi_signo == SIGUSR1) {
 			log_event(LOG_INFO, "host.drain", LOG_I("boxes", life_count(s->life)));
-			s->draining = true;
 			life_drain(s->life);
 		} else {
 			s->stop = true;
@@ -482,7 +481,7 @@ enum err server_run(const struct server_conf *conf, struct life *life, struct er
 	}
 	log_event(LOG_INFO, "host.ready", LOG_S("listen", conf->listen), LOG_I("boxes", life_count(life)),
 		  LOG_I("capacity", conf->capacity), LOG_I("secret", conf->secret != NULL));
-	while (!s.stop && !(s.draining && life_count(life) == 0) && lws_service(s.context, 0) >= 0) {
+	while (!s.stop && !life_drained(life) && lws_service(s.context, 0) >= 0) {
 	}
 	lws_context_destroy(s.context);
 	if (!s.tcp)

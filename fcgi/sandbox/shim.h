@@ -20,7 +20,7 @@ enum shim_fd {
 };
 #define SHIM_READY '+'
 
-enum { SHIM_TERM_MS = 3000 /* between the polite signal and the other one */ };
+enum { SHIM_TERM_MS = 2500 /* between the polite signal and the other one */ };
 #define SHIM_LOG_MAX (INT64_C(256) * 1024 * 1024)
 
 /* Run `command` until the last of its processes is gone.  Returns the exit status of the shim: 0, or 1 when the box never began. */
