@@ -14,8 +14,9 @@ static const struct id {
 	{ "2^53 is the largest", "9007199254740992", ERR_OK, NUMBER_MAX },
 	{ "more names no task", "9007199254740993", ERR_OK, -1 },
 	{ "a hundred digits name no task",
-	  "1234567890123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890", ERR_OK,
-	  -1 },
+	  "1234567890123456789012345678901234567890123456789012345678901234567890123456789012345678"
+	  "901234567890",
+	  ERR_OK, -1 },
 	{ "0 names no task", "0", ERR_OK, -1 },
 	{ "a leading zero names no task", "07", ERR_OK, -1 },
 	{ "nothing is no id", "", ERR_BAD_INPUT, 0 },

@@ -69,16 +69,20 @@ static const struct row {
 	const char *said, *header, *value;
 } rows[] = {
 	{ "a 400 says why", ERR_BAD_INPUT, "bad_id", "the \"secret\" reason", NULL, NULL },
-	{ "a 401 names the scheme", ERR_NO_TOKEN, NULL, "the \"secret\" reason", "WWW-Authenticate", "Bearer" },
+	{ "a 401 names the scheme", ERR_NO_TOKEN, NULL, "the \"secret\" reason", "WWW-Authenticate",
+	  "Bearer" },
 	{ "a 409 says why", ERR_CONFLICT, "not_queued", "the \"secret\" reason", NULL, NULL },
-	{ "a 429 says when to come back", ERR_LIMIT, NULL, "the \"secret\" reason", "Retry-After", "60" },
-	{ "a busy store says when to come back", ERR_BUSY, NULL, "the \"secret\" reason", "Retry-After", "1" },
-	{ "a read-only store says when to come back", ERR_READONLY, NULL, "the \"secret\" reason", "Retry-After", "1" },
+	{ "a 429 says when to come back", ERR_LIMIT, NULL, "the \"secret\" reason", "Retry-After",
+	  "60" },
+	{ "a busy store says when to come back", ERR_BUSY, NULL, "the \"secret\" reason",
+	  "Retry-After", "1" },
+	{ "a read-only store says when to come back", ERR_READONLY, NULL, "the \"secret\" reason",
+	  "Retry-After", "1" },
 	{ "a full disk says so", ERR_DISK_FULL, NULL, "the \"secret\" reason", NULL, NULL },
 	{ "a 500 keeps its reason for the log", ERR_IO, NULL,
 	  "something went wrong on the server; its log has the reason", NULL, NULL },
-	{ "damage keeps its reason for the log", ERR_CORRUPT, NULL, "the stored state is damaged; run chompctl doctor",
-	  NULL, NULL },
+	{ "damage keeps its reason for the log", ERR_CORRUPT, NULL,
+	  "the stored state is damaged; run chompctl doctor", NULL, NULL },
 };
 
 static void error_replaces_what_was_prepared(void **state)
@@ -106,7 +110,8 @@ static void error_replaces_what_was_prepared(void **state)
 	assert_ok(jr_obj_opt(o, "error", &inner, &pe), &pe);
 	assert_ok(jr_str(inner, "code", 1, 99, &code, &pe), &pe);
 	assert_ok(jr_str(inner, "message", 1, 999, &message, &pe), &pe);
-	assert_string_equal(code, r->wire != NULL ? r->wire : err_code(&(struct errinfo){ .code = r->code }));
+	assert_string_equal(code, r->wire != NULL ? r->wire
+						  : err_code(&(struct errinfo){ .code = r->code }));
 	assert_string_equal(message, r->said);
 	if (r->header != NULL)
 		assert_text(header(&rs, r->header), r->value);
