@@ -414,10 +414,14 @@ static const struct foreign {
 	{ "a task that is no object is not adopted", "[1]" },
 	{ "a task that is null is not adopted", "null" },
 	{ "a task without id is not adopted", "{\"prompt\":\"x\",\"status\":\"done\"}" },
-	{ "a task with id 0 is not adopted", "{\"id\":\"0\",\"prompt\":\"x\",\"status\":\"done\"}" },
-	{ "a task with a word for id is not adopted", "{\"id\":\"a1\",\"prompt\":\"x\",\"status\":\"done\"}" },
-	/* Everything that changes is read only where there is a status: it would be lost in silence. */
-	{ "a task without status is not adopted", "{\"id\":\"1\",\"prompt\":\"x\",\"tokens\":5,\"sessions\":[{}]}" },
+	{ "a task with id 0 is not adopted",
+	  "{\"id\":\"0\",\"prompt\":\"x\",\"status\":\"done\"}" },
+	{ "a task with a word for id is not adopted",
+	  "{\"id\":\"a1\",\"prompt\":\"x\",\"status\":\"done\"}" },
+	/* Everything that changes is read only where there is a status: it would be lost in
+	   silence. */
+	{ "a task without status is not adopted",
+	  "{\"id\":\"1\",\"prompt\":\"x\",\"tokens\":5,\"sessions\":[{}]}" },
 };
 
 static void foreign_task_is_not_adopted(void **state)
@@ -436,8 +440,10 @@ static void foreign_task_is_not_adopted(void **state)
 /* A dispatch of another chomp is none of ours: acting on it would kill what is not ours either. */
 static void adopted_sessions_are_not_attached(void **state)
 {
-	const char text[] = "{\"id\":\"3\",\"prompt\":\"x\",\"status\":\"active\",\"sessions\":[{\"agent\":\"pi\",\"odd\":1,"
-			    "\"dispatch\":{\"id\":\"00\",\"state\":\"pending\"},\"kill\":{\"state\":\"pending\"}}]}";
+	const char text[] = "{\"id\":\"3\",\"prompt\":\"x\",\"status\":\"active\",\"sessions\":[{"
+			    "\"agent\":\"pi\",\"odd\":1,"
+			    "\"dispatch\":{\"id\":\"00\",\"state\":\"pending\"},\"kill\":{"
+			    "\"state\":\"pending\"}}]}";
 	struct arena a = { 0 };
 	struct json_object *o;
 	struct errinfo e;

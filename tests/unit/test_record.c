@@ -10,7 +10,9 @@ enum line { LOG_LINE, NEW_LINE, SET_LINE, DEL_LINE, LINES };
 
 static struct strbuf write_line(enum line kind)
 {
-	static const struct doomed kills[] = { { "00112233445566778899aabbccddeeff", 2, 1770804000000 }, { "ff", 0, 0 } };
+	static const struct doomed kills[] = {
+		{ "00112233445566778899aabbccddeeff", 2, 1770804000000 }, { "ff", 0, 0 }
+	};
 	struct arena a = { 0 };
 	struct task t = task_full(&a);
 	struct strbuf sb;
@@ -123,13 +125,20 @@ static const struct odd {
 	{ "an unknown kind is not", "{\"k\":\"add\",\"id\":1}", false },
 	{ "todo 2 is not", "{\"k\":\"del\",\"id\":1,\"todo\":2}", false },
 	{ "todo true is not", "{\"k\":\"del\",\"id\":1,\"todo\":true}", false },
-	{ "a change without todo is not", "{\"k\":\"set\",\"id\":1,\"status\":\"done\",\"tokens\":1}", false },
-	{ "an unknown status is not", "{\"k\":\"set\",\"id\":1,\"todo\":0,\"status\":\"lost\",\"tokens\":1}", false },
-	{ "half a status is not", "{\"k\":\"set\",\"id\":1,\"todo\":0,\"status\":\"don\",\"tokens\":1}", false },
-	{ "a longer status is not", "{\"k\":\"set\",\"id\":1,\"todo\":0,\"status\":\"doned\",\"tokens\":1}", false },
-	{ "a change without tokens is not", "{\"k\":\"set\",\"id\":1,\"todo\":0,\"status\":\"done\"}", false },
-	{ "negative tokens are not", "{\"k\":\"set\",\"id\":1,\"todo\":0,\"status\":\"done\",\"tokens\":-1}", false },
-	{ "a log's head without generation is ours", "{\"k\":\"log\",\"v\":1,\"next_id\":1}", true },
+	{ "a change without todo is not",
+	  "{\"k\":\"set\",\"id\":1,\"status\":\"done\",\"tokens\":1}", false },
+	{ "an unknown status is not",
+	  "{\"k\":\"set\",\"id\":1,\"todo\":0,\"status\":\"lost\",\"tokens\":1}", false },
+	{ "half a status is not",
+	  "{\"k\":\"set\",\"id\":1,\"todo\":0,\"status\":\"don\",\"tokens\":1}", false },
+	{ "a longer status is not",
+	  "{\"k\":\"set\",\"id\":1,\"todo\":0,\"status\":\"doned\",\"tokens\":1}", false },
+	{ "a change without tokens is not",
+	  "{\"k\":\"set\",\"id\":1,\"todo\":0,\"status\":\"done\"}", false },
+	{ "negative tokens are not",
+	  "{\"k\":\"set\",\"id\":1,\"todo\":0,\"status\":\"done\",\"tokens\":-1}", false },
+	{ "a log's head without generation is ours", "{\"k\":\"log\",\"v\":1,\"next_id\":1}",
+	  true },
 	{ "a broken generation is not", "{\"k\":\"log\",\"v\":1,\"next_id\":1,\"gen\":x}", false },
 	{ "another version is not", "{\"k\":\"log\",\"v\":2,\"next_id\":1}", false },
 	{ "no object is not", "[]", false },
@@ -142,8 +151,8 @@ static void signed_all_the_same(void **state)
 	ROW(struct odd);
 	struct record_head h;
 	char line[300];
-	int n = snprintf(line, sizeof line, "%08lx %s", crc32_z(0, (const unsigned char *)r->json, strlen(r->json)),
-			 r->json);
+	int n = snprintf(line, sizeof line, "%08lx %s",
+			 crc32_z(0, (const unsigned char *)r->json, strlen(r->json)), r->json);
 
 	assert_int_equal(record_read(line, (size_t)n, &h), r->good);
 }
@@ -196,13 +205,15 @@ int main(void)
 
 	PLAN_ROWS(&p, heads, head_is_read);
 	for (size_t i = 0; i < LINES; i++) {
-		(void)snprintf(flipped[i], sizeof flipped[i], "no byte %s may change", kinds[i].name);
+		(void)snprintf(flipped[i], sizeof flipped[i], "no byte %s may change",
+			       kinds[i].name);
 		(void)snprintf(cut[i], sizeof cut[i], "no byte %s may be missing", kinds[i].name);
 		plan_add(&p, flipped[i], no_byte_may_change, &kinds[i]);
 		plan_add(&p, cut[i], no_byte_may_be_missing_or_added, &kinds[i]);
 	}
 	PLAN_ROWS(&p, odds, signed_all_the_same);
-	plan_add(&p, "a checksum is eight small hex digits", checksum_is_eight_small_hex_digits, NULL);
+	plan_add(&p, "a checksum is eight small hex digits", checksum_is_eight_small_hex_digits,
+		 NULL);
 	plan_add(&p, "lines are appended", lines_are_appended, NULL);
 	return plan_run("record", &p);
 }
