@@ -7,7 +7,8 @@
 
 #include "core/arena.h"
 
-/* Plain ASCII without what would make the address mean something else: user names, queries, fragments, spaces. */
+/* Plain ASCII without what would make the address mean something else: user names, queries,
+ * fragments, spaces. */
 static bool plain_url(const char *url)
 {
 	for (const char *p = url; *p != '\0'; p++) {
@@ -17,7 +18,8 @@ static bool plain_url(const char *url)
 	return true;
 }
 
-/* Literals only: what a name resolves to can change.  libcurl itself takes "localhost" for loopback. */
+/* Literals only: what a name resolves to can change.  libcurl itself takes "localhost" for
+ * loopback. */
 static bool loopback(const char *host)
 {
 	unsigned char raw[16];
@@ -43,9 +45,10 @@ static char *host_of(const char *rest)
 
 static enum err take_socket(struct access *x, const char *path, struct errinfo *e)
 {
-	if (path[0] != '/' || strlen(path) >= sizeof ((struct sockaddr_un *)0)->sun_path)
-		return err_set(e, ERR_BAD_INPUT, 0,
-			       "CHOMP_SANDBOX_URL: unix: wants an absolute path of at most 107 bytes");
+	if (path[0] != '/' || strlen(path) >= sizeof((struct sockaddr_un *)0)->sun_path)
+		return err_set(
+			e, ERR_BAD_INPUT, 0,
+			"CHOMP_SANDBOX_URL: unix: wants an absolute path of at most 107 bytes");
 	x->socket = xstrdup(path);
 	x->base = xstrdup("http://localhost");
 	x->local = true;
@@ -58,7 +61,8 @@ static enum err take_url(struct access *x, const char *url, bool *tls, struct er
 
 	*tls = strncmp(url, "https://", 8) == 0;
 	if (!*tls && strncmp(url, "http://", 7) != 0)
-		return err_set(e, ERR_BAD_INPUT, 0, "CHOMP_SANDBOX_URL: unix:/path, http:// or https:// is wanted");
+		return err_set(e, ERR_BAD_INPUT, 0,
+			       "CHOMP_SANDBOX_URL: unix:/path, http:// or https:// is wanted");
 	rest = strchr(url, ':') + 3;
 	char *host = host_of(rest);
 	bool good = *host != '\0' && plain_url(url);
@@ -117,10 +121,12 @@ enum err access_init(struct access *x, const char *url, const char *secret_file,
 		return rc;
 	if (x->secret[0] != '\0' && !tls && !x->local)
 		return err_set(e, ERR_BAD_INPUT, 0,
-			       "CHOMP_SANDBOX_URL: the secret does not go over plain http to another machine; use https://");
+			       "CHOMP_SANDBOX_URL: the secret does not go over plain http to "
+			       "another machine; use https://");
 	if (x->secret[0] == '\0' && !x->local)
 		return err_set(e, ERR_BAD_INPUT, 0,
-			       "CHOMP_SANDBOX_URL: a host elsewhere wants a secret; name its file in CHOMP_SANDBOX_SECRET_FILE");
+			       "CHOMP_SANDBOX_URL: a host elsewhere wants a secret; name its file "
+			       "in CHOMP_SANDBOX_SECRET_FILE");
 	return ERR_OK;
 }
 

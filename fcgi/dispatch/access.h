@@ -1,6 +1,6 @@
 /*
- * Where the sandbox host is, and the secret it is shown.  The secret goes to a unix socket, to this machine's loopback, or
- * over TLS; without a secret only the first two are allowed.
+ * Where the sandbox host is, and the secret it is shown.  The secret goes to a unix socket, to this
+ * machine's loopback, or over TLS; without a secret only the first two are allowed.
  */
 #ifndef CHOMP_DISPATCH_ACCESS_H
 #define CHOMP_DISPATCH_ACCESS_H
@@ -15,12 +15,13 @@ struct access {
 	char *socket; /* unix socket, NULL: by network */
 	char *secret_file;
 	char secret[SECRET_MAX + 1]; /* "": none */
-	bool local;		     /* unix socket or loopback */
+	bool local;                  /* unix socket or loopback */
 };
 
 /*
- * url: unix:/path, http://… or https://….  secret_file: read now; a file that is not there is an error only when `named`,
- * that is, when the owner asked for this very one.  ERR_BAD_INPUT with what to mend; access_release also after an error.
+ * url: unix:/path, http://… or https://….  secret_file: read now; a file that is not there is an
+ * error only when `named`, that is, when the owner asked for this very one.  ERR_BAD_INPUT with
+ * what to mend; access_release also after an error.
  */
 enum err access_init(struct access *x, const char *url, const char *secret_file, bool named,
 		     struct errinfo *e);

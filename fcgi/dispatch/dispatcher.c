@@ -47,10 +47,12 @@ static size_t first_of(const struct dispatcher *d, int64_t task)
 	return lo;
 }
 
-static struct job *find(const struct dispatcher *d, int64_t task, const char *sid, const char *dispatch_id)
+static struct job *find(const struct dispatcher *d, int64_t task, const char *sid,
+			const char *dispatch_id)
 {
 	for (size_t i = first_of(d, task); i < d->job_count && d->jobs[i]->task == task; i++) {
-		if (strcmp(d->jobs[i]->sid, sid) == 0 && strcmp(d->jobs[i]->dispatch_id, dispatch_id) == 0)
+		if (strcmp(d->jobs[i]->sid, sid) == 0 &&
+		    strcmp(d->jobs[i]->dispatch_id, dispatch_id) == 0)
 			return d->jobs[i];
 	}
 	return NULL;
@@ -86,13 +88,15 @@ static bool set_text(char *to, size_t room, const char *text)
 	return true;
 }
 
-static struct job *find_or_insert(struct dispatcher *d, int64_t task, const char *sid, const char *dispatch_id)
+static struct job *find_or_insert(struct dispatcher *d, int64_t task, const char *sid,
+				  const char *dispatch_id)
 {
 	struct job key, *j;
 
 	/* Ids of ours are short; another is an adopted curiosity and names no sandbox. */
 	if (!set_text(key.sid, sizeof key.sid, sid) ||
-	    !set_text(key.dispatch_id, sizeof key.dispatch_id, dispatch_id) || !host_id_valid(dispatch_id))
+	    !set_text(key.dispatch_id, sizeof key.dispatch_id, dispatch_id) ||
+	    !host_id_valid(dispatch_id))
 		return NULL;
 	if ((j = find(d, task, sid, dispatch_id)) != NULL)
 		return j;
@@ -121,7 +125,8 @@ static void take_session(struct job *j, const struct session *s)
 	j->ended_at = s->ended_at;
 	j->expires_at = s->expires_at;
 	j->active_at = s->active_at;
-	if (!set_text(j->sandbox_id, sizeof j->sandbox_id, s->sandbox_id) || !host_id_valid(j->sandbox_id))
+	if (!set_text(j->sandbox_id, sizeof j->sandbox_id, s->sandbox_id) ||
+	    !host_id_valid(j->sandbox_id))
 		j->sandbox_id[0] = '\0';
 	j->due = 0;
 }
@@ -134,7 +139,8 @@ static enum err refresh_task(struct dispatcher *d, struct arena *a, int64_t id, 
 
 	for (size_t i = 0; rc == ERR_OK && i < t.session_count; i++) {
 		const struct session *s = &t.sessions[i];
-		bool work = s->kill.state == STEP_PENDING || (session_open(s) && s->dispatch.state != STEP_NONE);
+		bool work = s->kill.state == STEP_PENDING ||
+			    (session_open(s) && s->dispatch.state != STEP_NONE);
 		struct job *j = work ? find_or_insert(d, id, s->id, s->dispatch.id) : NULL;
 		if (j != NULL) {
 			take_session(j, s);
@@ -180,7 +186,10 @@ static bool keep(struct dispatcher *d, int64_t id, int64_t version)
 /* The copier may have made the output anew after the worker removed it. */
 static void forget(struct job *j)
 {
-	if (j->sid[0] != '\0' && store_is_deleted(j->d->store, j->task))
+	bool deleted = store_is_deleted(j->d->store, j->task) ||
+		       store_task_version(j->d->store, j->task) == 0;
+
+	if (j->sid[0] != '\0' && deleted)
 		output_remove(j->d->var, j->task, j->sid);
 	free(j);
 }
@@ -213,8 +222,8 @@ enum err dispatcher_refresh(struct dispatcher *d, struct errinfo *e)
 		int64_t version = store_task_version(d->store, id);
 		if (keep(d, id, version))
 			continue;
-		rc = store_is_deleted(d->store, id) ? refresh_deleted(d, &a, id, version, e) :
-						      refresh_task(d, &a, id, version, e);
+		rc = store_is_deleted(d->store, id) ? refresh_deleted(d, &a, id, version, e)
+						    : refresh_task(d, &a, id, version, e);
 		arena_reset(&a);
 	}
 	if (rc == ERR_OK)

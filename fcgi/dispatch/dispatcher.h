@@ -1,10 +1,11 @@
 /*
  * The dispatcher: makes true what the store says (docs/ARCHITECTURE.md, "Races, decided").
  *
- * A job is one session that has work, or one sandbox left over from a deleted task.  It copies what the store says of it
- * whenever its task changed, and adds what only this process knows: calls under way, when to look again.  That addition may
- * be lost at any moment: after a restart everything follows from the store again, and every call to the host may be
- * repeated (the same dispatchId starts one sandbox, a kill may be asked for as often as one likes).
+ * A job is one session that has work, or one sandbox left over from a deleted task.  It copies what
+ * the store says of it whenever its task changed, and adds what only this process knows: calls
+ * under way, when to look again.  That addition may be lost at any moment: after a restart
+ * everything follows from the store again, and every call to the host may be repeated (the same
+ * dispatchId starts one sandbox, a kill may be asked for as often as one likes).
  *
  * Two clocks: the store's times are wall time, waiting is measured by the monotonic one.
  */
@@ -47,12 +48,12 @@ struct job {
 
 	/* ours */
 	struct call *calls[CALL_KINDS]; /* at most one of a kind under way */
-	int64_t due;			/* monotonic: when a round has something to do, unless the job changes before */
-	int64_t hold;			/* monotonic: the store refused a change, leave it alone until then */
+	int64_t due;  /* monotonic: nothing to do before, unless the job changes */
+	int64_t hold; /* monotonic: the store refused a change, leave it alone until then */
 	struct watch watch;
 	struct copy copy;
 	struct farewell {
-		int64_t since;	    /* when this process saw the session closed */
+		int64_t since;      /* when this process saw the session closed */
 		int64_t copy_until; /* the end of the last copying, 0: not begun */
 		uint64_t copy_from; /* number of the last call sent before it began */
 		bool asked;
@@ -76,9 +77,10 @@ struct dispatcher {
 	size_t dispatch_bytes; /* bodies under way */
 	size_t dispatch_calls;
 	uint64_t calls_sent;
-	bool changed;  /* the store has news: refresh before the next round */
-	bool draining; /* no new dispatches */
+	bool changed;          /* the store has news: refresh before the next round */
+	bool draining;         /* no new dispatches */
 	int64_t refused_until; /* monotonic: the store takes no changes, look again then */
+	int64_t upkeep_at;     /* monotonic: not before */
 };
 
 void dispatcher_release(struct dispatcher *d); /* after the sender has dropped its calls */
@@ -86,7 +88,8 @@ void dispatcher_release(struct dispatcher *d); /* after the sender has dropped i
 /* Take in the store's news. */
 enum err dispatcher_refresh(struct dispatcher *d, struct errinfo *e);
 
-/* Do everything that is due.  Returns when the next thing is (monotonic ms), NEVER when only news or answers can tell. */
+/* Do everything that is due.  Returns when the next thing is (monotonic ms), NEVER when only news
+ * or answers can tell. */
 int64_t dispatcher_round(struct dispatcher *d);
 
 /* ---- for the parts (outbox, reconcile, sessionlog, kill) ---- */
@@ -97,7 +100,8 @@ void job_answered(struct call *c);
 /* Make what was read durable before it is acted on.  false: not now, the job is put on hold. */
 bool job_durable(struct job *j);
 
-/* Until the store's time `wall` in monotonic time.  More than an hour ahead means that the wall clock jumped: at once. */
+/* Until the store's time `wall` in monotonic time.  More than an hour ahead means that the wall
+ * clock jumped: at once. */
 int64_t job_when(const struct job *j, int64_t wall);
 
 #endif

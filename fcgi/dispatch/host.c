@@ -59,14 +59,17 @@ struct call *host_call_logs(const char *id, int64_t offset)
 }
 
 /* ---- answers ---- */
-static enum err parse(struct arena *a, const struct call *c, struct json_object **out, struct errinfo *e)
+static enum err parse(struct arena *a, const struct call *c, struct json_object **out,
+		      struct errinfo *e)
 {
 	if (json_parse(a, c->answer.buf, c->answer.len, out, e) != ERR_OK || !json_is_object(*out))
-		return err_set(e, ERR_BAD_INPUT, 0, "the sandbox host's answer is not a JSON object");
+		return err_set(e, ERR_BAD_INPUT, 0,
+			       "the sandbox host's answer is not a JSON object");
 	return ERR_OK;
 }
 
-enum err host_read_started(struct arena *a, const struct call *c, struct started *out, struct errinfo *e)
+enum err host_read_started(struct arena *a, const struct call *c, struct started *out,
+			   struct errinfo *e)
 {
 	struct json_object *o;
 	const char *status = NULL;
@@ -75,7 +78,8 @@ enum err host_read_started(struct arena *a, const struct call *c, struct started
 	if (rc != ERR_OK)
 		return rc;
 	if (jr_str_opt(o, "status", 0, 64, &status, NULL) != ERR_OK)
-		return err_set(e, ERR_BAD_INPUT, 0, "the sandbox host's answer has a status that is no text");
+		return err_set(e, ERR_BAD_INPUT, 0,
+			       "the sandbox host's answer has a status that is no text");
 	*out = (struct started){ .destroyed = status != NULL && strcmp(status, "destroyed") == 0 };
 	rc = jr_str_opt(o, "sandboxId", 1, HOST_ID_MAX, &out->sandbox_id, NULL);
 	bool valid = rc == ERR_OK && out->sandbox_id != NULL && host_id_valid(out->sandbox_id);
@@ -102,10 +106,12 @@ enum err host_read_status(struct arena *a, const struct call *c, const char *san
 	    (rc = jr_str_opt(o, "error", 0, SIZE_MAX, &out->error, e)) != ERR_OK)
 		return rc;
 	if (strcmp(id, sandbox_id) != 0 || !jr_has(o, "alive"))
-		return err_set(e, ERR_BAD_INPUT, 0, "the sandbox host's answer is not about this sandbox");
+		return err_set(e, ERR_BAD_INPUT, 0,
+			       "the sandbox host's answer is not about this sandbox");
 	out->has_exit_code = jr_has(o, "exitCode");
 	if (out->error != NULL)
-		out->error = arena_strndup(a, out->error, utf8_cut(out->error, strlen(out->error), HOST_TEXT_MAX));
+		out->error = arena_strndup(a, out->error,
+					   utf8_cut(out->error, strlen(out->error), HOST_TEXT_MAX));
 	return ERR_OK;
 }
 
@@ -119,8 +125,9 @@ const char *host_message(struct arena *a, const struct call *c)
 	struct json_object *o, *error = NULL;
 	const char *text = NULL;
 
-	if (c->status == 0 || parse(a, c, &o, NULL) != ERR_OK || jr_obj_opt(o, "error", &error, NULL) != ERR_OK ||
-	    error == NULL || jr_str_opt(error, "message", 1, SIZE_MAX, &text, NULL) != ERR_OK || text == NULL)
+	if (c->status == 0 || parse(a, c, &o, NULL) != ERR_OK ||
+	    jr_obj_opt(o, "error", &error, NULL) != ERR_OK || error == NULL ||
+	    jr_str_opt(error, "message", 1, SIZE_MAX, &text, NULL) != ERR_OK || text == NULL)
 		return NULL;
 	return arena_strndup(a, text, utf8_cut(text, strlen(text), HOST_TEXT_MAX));
 }

@@ -1,6 +1,6 @@
 /*
- * The sandbox host protocol (docs/PROTOCOL.md): calls made, answers read.  What a host says is not trusted: text is cut, ids
- * are checked before they become part of a path.
+ * The sandbox host protocol (docs/PROTOCOL.md): calls made, answers read.  What a host says is not
+ * trusted: text is cut, ids are checked before they become part of a path.
  */
 #ifndef CHOMP_DISPATCH_HOST_H
 #define CHOMP_DISPATCH_HOST_H
@@ -18,12 +18,14 @@ bool host_id_valid(const char *id);
 struct call *host_call(enum call_kind kind, const char *id);
 struct call *host_call_logs(const char *id, int64_t offset);
 
-/* 200 {sandboxId, status}.  destroyed: it was killed before.  ERR_BAD_INPUT when it is something else. */
+/* 200 {sandboxId, status}.  destroyed: it was killed before.  ERR_BAD_INPUT when it is something
+ * else. */
 struct started {
 	const char *sandbox_id;
 	bool destroyed;
 };
-enum err host_read_started(struct arena *a, const struct call *c, struct started *out, struct errinfo *e);
+enum err host_read_started(struct arena *a, const struct call *c, struct started *out,
+			   struct errinfo *e);
 
 /* 200 {sandboxId, alive, running, exitCode?, reason?, error?} about this very sandbox. */
 struct host_status {
@@ -40,11 +42,13 @@ enum err host_read_status(struct arena *a, const struct call *c, const char *san
 /* Whether asking the same again is pointless: a 4xx other than 409 and 429. */
 bool host_refused(const struct call *c);
 
-/* What went wrong, for people.  host_message: the host's own sentence only, NULL when it said none. */
+/* What went wrong, for people.  host_message: the host's own sentence only, NULL when it said none.
+ */
 const char *host_complaint(struct arena *a, const struct call *c);
 const char *host_message(struct arena *a, const struct call *c);
 
-/* The id that a host with this secret gives the sandbox of this dispatch; for when its answer was lost. */
+/* The id that a host with this secret gives the sandbox of this dispatch; for when its answer was
+ * lost. */
 const char *host_derive_id(struct arena *a, const char *secret, const char *dispatch_id);
 
 #endif

@@ -1,6 +1,7 @@
 /*
- * Calls of one kind share a queue: a host that hangs on a hundred status calls must not keep a kill waiting.  A 401 makes
- * us read the secret again and, when it is another one now, send the call once more.
+ * Calls of one kind share a queue: a host that hangs on a hundred status calls must not keep a kill
+ * waiting.  A 401 makes us read the secret again and, when it is another one now, send the call
+ * once more.
  */
 #include "dispatch/httpc.h"
 
@@ -48,7 +49,8 @@ static struct curl_slist *add_header(struct curl_slist *list, const char *line)
 	return longer;
 }
 
-/* libcurl borrows the list until the transfer has ended; each has its own, as the secret may change in between. */
+/* libcurl borrows the list until the transfer has ended; each has its own, as the secret may change
+ * in between. */
 static struct curl_slist *headers_of(const struct httpc *h, const struct call *c)
 {
 	struct curl_slist *list = NULL;
@@ -72,7 +74,8 @@ enum err httpc_open(struct httpc **out, struct access *x, struct errinfo *e)
 	struct httpc *h = xmalloc(sizeof *h);
 
 	memset(h, 0, sizeof *h);
-	if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK || (h->multi = curl_multi_init()) == NULL) {
+	if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK ||
+	    (h->multi = curl_multi_init()) == NULL) {
 		free(h);
 		return err_set(e, ERR_IO, 0, "libcurl cannot be started");
 	}
@@ -265,7 +268,8 @@ static void explain(struct call *c, CURLcode rc)
 
 	curl_easy_getinfo(c->handle, CURLINFO_OS_ERRNO, &sys);
 	if (c->too_long)
-		(void)snprintf(c->why, sizeof c->why, "its answer is longer than %zu bytes", c->answer_max);
+		(void)snprintf(c->why, sizeof c->why, "its answer is longer than %zu bytes",
+			       c->answer_max);
 	else if (rc == CURLE_OPERATION_TIMEDOUT)
 		(void)snprintf(c->why, sizeof c->why, "no answer in time");
 	else if (sys != 0)

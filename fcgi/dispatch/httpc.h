@@ -1,6 +1,6 @@
 /*
- * HTTP to the sandbox host: many calls at once, each with its own limits, none in the way of another.  The only user of
- * libcurl.
+ * HTTP to the sandbox host: many calls at once, each with its own limits, none in the way of
+ * another.  The only user of libcurl.
  */
 #ifndef CHOMP_DISPATCH_HTTPC_H
 #define CHOMP_DISPATCH_HTTPC_H
@@ -11,7 +11,8 @@
 
 enum {
 	HTTPC_CONNECT_MS = 2000,
-	HTTPC_PARALLEL = 24, /* transfers of one kind at once; the rest waits in order, its limits not yet running */
+	HTTPC_PARALLEL = 24, /* transfers of one kind at once; the rest waits in order, its limits
+				not yet running */
 };
 
 struct httpc;
@@ -20,7 +21,8 @@ enum err httpc_open(struct httpc **out, struct access *x, struct errinfo *e);
 /* Calls that have not ended are freed without a word: whoever closes is about to exit. */
 void httpc_close(struct httpc *h);
 
-/* Takes ownership of c.  `h` is a void pointer so that this is the function behind dispatcher.send. */
+/* Takes ownership of c.  `h` is a void pointer so that this is the function behind dispatcher.send.
+ */
 void httpc_send(void *h, struct call *c);
 
 /* Sleep until the network, one of the descriptors, or the time (ms, -1: none) wants something. */

@@ -13,24 +13,28 @@ int64_t kill_delay(int64_t attempts)
 	return attempts < 6 ? (int64_t)KILL_FIRST_MS << attempts : KILL_MAX_MS;
 }
 
-/* The agent spoke, so its sandbox did start and is about to end.  What only time or we ended may still be running on. */
+/* The agent spoke, so its sandbox did start and is about to end.  What only time or we ended may
+ * still be running on. */
 static bool own_word(const struct job *j)
 {
 	bool late = j->expires_at != 0 && j->ended_at >= j->expires_at;
 
-	return (j->result == RESULT_DONE || j->result == RESULT_FAILED || j->result == RESULT_HANDOFF) && !late &&
-	       j->dispatch_state != STEP_FAILED;
+	return (j->result == RESULT_DONE || j->result == RESULT_FAILED ||
+		j->result == RESULT_HANDOFF) &&
+	       !late && j->dispatch_state != STEP_FAILED;
 }
 
 /*
- * The sandbox to look at and to copy from, NULL when there is none.  The agent may have spoken before the answer to its
- * dispatch was written down; when that answer was lost with a process, the id follows from the secret.
+ * The sandbox to look at and to copy from, NULL when there is none.  The agent may have spoken
+ * before the answer to its dispatch was written down; when that answer was lost with a process, the
+ * id follows from the secret.
  */
 static const char *sandbox_of(const struct job *j, struct arena *a)
 {
 	if (j->sandbox_id[0] != '\0')
 		return j->sandbox_id;
-	if (!own_word(j) || j->calls[CALL_DISPATCH] != NULL || j->d->secret == NULL || j->d->secret[0] == '\0')
+	if (!own_word(j) || j->calls[CALL_DISPATCH] != NULL || j->d->secret == NULL ||
+	    j->d->secret[0] == '\0')
 		return NULL;
 	return host_derive_id(a, j->d->secret, j->dispatch_id);
 }
@@ -57,8 +61,8 @@ static int64_t wait_for_end(struct job *j, const char *sandbox, int64_t mono)
 	return earlier(until, earlier(reconcile_look(j, sandbox), sessionlog_copy(j, sandbox)));
 }
 
-/* Copying what the terminal showed up to now: a call sent before may have been answered before the last byte came.
- * Returns until when to wait, 0 when that is over. */
+/* Copying what the terminal showed up to now: a call sent before may have been answered before the
+ * last byte came. Returns until when to wait, 0 when that is over. */
 static int64_t copy_to_end(struct job *j, const char *sandbox, int64_t mono)
 {
 	struct farewell *f = &j->farewell;
@@ -113,7 +117,8 @@ static void try_again(struct job *j, const char *why)
 {
 	int64_t mono = j->d->mono_ms(), delay = kill_delay(j->kill_attempts);
 	int64_t next_at = j->d->wall_ms() + delay;
-	bool record = j->kill_attempts < KILL_RECORDED || mono - j->farewell.recorded_at >= KILL_RECORD_MS;
+	bool record = j->kill_attempts < KILL_RECORDED ||
+		      mono - j->farewell.recorded_at >= KILL_RECORD_MS;
 
 	j->farewell.copy_until = 0;
 	j->kill_next_at = next_at;
@@ -122,11 +127,13 @@ static void try_again(struct job *j, const char *why)
 		j->kill_attempts++;
 		return;
 	}
-	enum err rc = j->sid[0] != '\0' ? outcome_kill_retry(j, why, next_at) : outcome_doomed_retry(j, next_at);
+	enum err rc = j->sid[0] != '\0' ? outcome_kill_retry(j, why, next_at)
+					: outcome_doomed_retry(j, next_at);
 	if (rc == ERR_OK)
 		j->farewell.recorded_at = mono;
 	log_event(LOG_WARN, "kill.retry", LOG_I("id", j->task), LOG_S("session", j->sid),
-		  LOG_I("attempt", j->kill_attempts + 1), LOG_I("wait_ms", delay), LOG_S("why", why));
+		  LOG_I("attempt", j->kill_attempts + 1), LOG_I("wait_ms", delay),
+		  LOG_S("why", why));
 }
 
 static void answered(struct call *c)

@@ -1,7 +1,7 @@
 /*
- * The end of a sandbox.  After the agent's own word (done, failed, handoff) the box has a moment to end by itself, so that
- * the last output and artifacts arrive; in every other case it goes at once.  Before the kill the terminal is copied to its
- * end, as far as that works in a bounded time.
+ * The end of a sandbox.  After the agent's own word (done, failed, handoff) the box has a moment to
+ * end by itself, so that the last output and artifacts arrive; in every other case it goes at once.
+ * Before the kill the terminal is copied to its end, as far as that works in a bounded time.
  */
 #ifndef CHOMP_DISPATCH_KILL_H
 #define CHOMP_DISPATCH_KILL_H
@@ -14,8 +14,10 @@ enum {
 	KILL_COPY_NOW_MS = 2 * 1000,
 	KILL_FIRST_MS = 1000,
 	KILL_MAX_MS = 60 * 1000,
-	KILL_RECORDED = 6,		      /* so many failures are written down one by one, then … */
-	KILL_RECORD_MS = 10 * 60 * 1000, /* … one in so long: a host that is gone for good must not fill the log */
+	KILL_RECORDED = 6, /* so many failures are written down one by one, then … */
+	KILL_RECORD_MS =
+		10 * 60 *
+		1000, /* … one in so long: a host that is gone for good must not fill the log */
 };
 
 /* For a job whose kill is pending.  Returns when to be called again. */

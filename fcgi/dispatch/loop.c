@@ -10,6 +10,7 @@
 
 #include "core/arena.h"
 #include "core/log.h"
+#include "dispatch/upkeep.h"
 
 enum { REFRESH_RETRY_MS = 5000 };
 
@@ -42,7 +43,8 @@ static enum err open_events(struct loop *l, struct errinfo *e)
 	if (l->events < 0)
 		return err_set(e, ERR_IO, errno, "inotify");
 	l->log_watch = inotify_add_watch(l->events, l->log_path, IN_MODIFY);
-	if (l->log_watch < 0 || inotify_add_watch(l->events, l->state, IN_MOVED_TO | IN_CREATE | IN_ONLYDIR) < 0)
+	if (l->log_watch < 0 ||
+	    inotify_add_watch(l->events, l->state, IN_MOVED_TO | IN_CREATE | IN_ONLYDIR) < 0)
 		return err_set(e, ERR_IO, errno, "watch %s", l->log_path);
 	return ERR_OK;
 }
@@ -80,7 +82,8 @@ static void read_events(struct loop *l)
 
 	while ((n = read(l->events, buf, sizeof buf)) > 0) {
 		for (char *p = buf; p < buf + n;) {
-			const struct inotify_event *ev = (const struct inotify_event *)(const void *)p;
+			const struct inotify_event *ev =
+				(const struct inotify_event *)(const void *)p;
 			take_event(l, ev);
 			p += sizeof *ev + ev->len;
 		}
@@ -99,11 +102,13 @@ static void refresh(struct loop *l)
 	l->refresh_at = l->d->mono_ms() + REFRESH_RETRY_MS;
 }
 
-/* Answers that are worth a moment at the end: without them the same calls are made again at the next start. */
+/* Answers that are worth a moment at the end: without them the same calls are made again at the
+ * next start. */
 static bool finished(const struct loop *l)
 {
-	return l->stop_at != 0 && (l->d->mono_ms() >= l->stop_at ||
-				   httpc_open_calls(l->h, CALL_DISPATCH) + httpc_open_calls(l->h, CALL_KILL) == 0);
+	return l->stop_at != 0 &&
+	       (l->d->mono_ms() >= l->stop_at ||
+		httpc_open_calls(l->h, CALL_DISPATCH) + httpc_open_calls(l->h, CALL_KILL) == 0);
 }
 
 static int64_t earlier(int64_t a, int64_t b)
@@ -111,7 +116,8 @@ static int64_t earlier(int64_t a, int64_t b)
 	return a < b ? a : b;
 }
 
-/* Do what there is to do; returns how long there is nothing more, ms, -1: until something wakes us. */
+/* Do what there is to do; returns how long there is nothing more, ms, -1: until something wakes us.
+ */
 static int64_t turn(struct loop *l)
 {
 	int64_t next = NEVER, mono = l->d->mono_ms();
@@ -121,6 +127,8 @@ static int64_t turn(struct loop *l)
 	if (l->d->changed || (l->refresh_at != 0 && l->refresh_at <= mono))
 		refresh(l);
 	next = dispatcher_round(l->d);
+	if (!l->d->changed && next > l->d->mono_ms())
+		upkeep(l->d);
 	if (l->d->changed)
 		return 0;
 	if (l->refresh_at != 0)

@@ -1,8 +1,10 @@
 /*
- * chomp-dispatch: makes the store's intents true at the sandbox host.  One per CHOMP_VAR: the lock file says so.
+ * chomp-dispatch: makes the store's intents true at the sandbox host.  One per CHOMP_VAR: the lock
+ * file says so.
  *
- * CHOMP_VAR, CHOMP_CALLBACK_URL (what boxes are told), CHOMP_SANDBOX_URL, CHOMP_SANDBOX_SECRET_FILE.
- * SIGTERM, SIGINT: stop, status 0.  SIGUSR1: start nothing new, go on with the rest.
+ * CHOMP_VAR, CHOMP_CALLBACK_URL (what boxes are told), CHOMP_SANDBOX_URL,
+ * CHOMP_SANDBOX_SECRET_FILE. SIGTERM, SIGINT: stop, status 0.  SIGUSR1: start nothing new, go on
+ * with the rest.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -22,7 +24,6 @@
 #include "dispatch/dispatcher.h"
 #include "dispatch/httpc.h"
 #include "dispatch/loop.h"
-
 
 struct app {
 	const char *var, *callback_url;
@@ -49,7 +50,8 @@ static enum err take_lock(struct app *app, struct errinfo *e)
 {
 	(void)make_dir(AT_FDCWD, arena_printf(&app->arena, "%s/run", app->var), 0755);
 	(void)make_dir(AT_FDCWD, arena_printf(&app->arena, "%s/run/dispatch", app->var), 0755);
-	return instance_lock(arena_printf(&app->arena, "%s/run/dispatch/lock", app->var), &app->lock, e);
+	return instance_lock(arena_printf(&app->arena, "%s/run/dispatch/lock", app->var),
+			     &app->lock, e);
 }
 
 static enum err open_access(struct app *app, struct errinfo *e)
@@ -62,7 +64,8 @@ static enum err open_access(struct app *app, struct errinfo *e)
 		url = arena_printf(a, "unix:%s/run/sandbox/sandbox.sock", app->var);
 	if (file != NULL)
 		return access_init(&app->access, url, file, true, e);
-	return access_init(&app->access, url, arena_printf(a, "%s/secrets/%s", app->var, SECRET_HOST), false, e);
+	return access_init(&app->access, url,
+			   arena_printf(a, "%s/secrets/%s", app->var, SECRET_HOST), false, e);
 }
 
 static enum err need(const char *name, const char **out, struct errinfo *e)
@@ -92,8 +95,10 @@ static enum err open_all(struct app *app, struct errinfo *e)
 	d->to = app->h;
 	d->wall_ms = clock_wall_ms;
 	d->mono_ms = clock_mono_ms;
-	log_event(LOG_INFO, "dispatch.ready", LOG_S("host", app->access.socket != NULL ? app->access.socket : app->access.base),
-		  LOG_I("secret", app->access.secret[0] != '\0'), LOG_S("callback", app->callback_url));
+	log_event(LOG_INFO, "dispatch.ready",
+		  LOG_S("host", app->access.socket != NULL ? app->access.socket : app->access.base),
+		  LOG_I("secret", app->access.secret[0] != '\0'),
+		  LOG_S("callback", app->callback_url));
 	return ERR_OK;
 }
 

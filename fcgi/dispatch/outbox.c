@@ -1,6 +1,7 @@
 /*
- * At most once, by idempotence: the same dispatchId is sent until an answer has been written down.  A 4xx is permanent (409
- * and 429 are not); all else is tried again with back-off, shown on the session, and given up 10 minutes after the run.
+ * At most once, by idempotence: the same dispatchId is sent until an answer has been written down.
+ * A 4xx is permanent (409 and 429 are not); all else is tried again with back-off, shown on the
+ * session, and given up 10 minutes after the run.
  */
 #include "dispatch/outbox.h"
 
@@ -30,8 +31,8 @@ static void fail(struct job *j, const char *reason)
 	bool closed;
 
 	if (outcome_ended(j, &v, &closed) == ERR_OK && closed)
-		log_event(LOG_WARN, "dispatch.failed", LOG_I("id", j->task), LOG_S("session", j->sid),
-			  LOG_S("why", reason));
+		log_event(LOG_WARN, "dispatch.failed", LOG_I("id", j->task),
+			  LOG_S("session", j->sid), LOG_S("why", reason));
 }
 
 static void again(struct job *j, const char *error, int64_t wait_ms)
@@ -40,9 +41,9 @@ static void again(struct job *j, const char *error, int64_t wait_ms)
 	int64_t next_at = outbox_next_at(j->dispatch_attempts, wait_ms, j->dispatch_since, now);
 
 	if (outcome_dispatch_retry(j, error, next_at) == ERR_OK)
-		log_event(LOG_WARN, "dispatch.retry", LOG_I("id", j->task), LOG_S("session", j->sid),
-			  LOG_I("attempt", j->dispatch_attempts + 1), LOG_I("wait_ms", next_at - now),
-			  LOG_S("why", error));
+		log_event(LOG_WARN, "dispatch.retry", LOG_I("id", j->task),
+			  LOG_S("session", j->sid), LOG_I("attempt", j->dispatch_attempts + 1),
+			  LOG_I("wait_ms", next_at - now), LOG_S("why", error));
 }
 
 /* c: the call that failed, NULL when none was made. */
@@ -55,9 +56,11 @@ static void not_taken(struct job *j, struct arena *a, const struct call *c, cons
 	if (!late)
 		again(j, error, c != NULL ? c->retry_after_ms : -1);
 	else if (c != NULL && c->status == 0)
-		fail(j, arena_printf(a, "the sandbox host could not be reached for 10 minutes: %s", c->why));
+		fail(j, arena_printf(a, "the sandbox host could not be reached for 10 minutes: %s",
+				     c->why));
 	else
-		fail(j, arena_printf(a, "the sandbox could not be started for 10 minutes: %s", error));
+		fail(j,
+		     arena_printf(a, "the sandbox could not be started for 10 minutes: %s", error));
 }
 
 static void started(struct job *j, const struct call *c, const char *sandbox_id)
@@ -67,7 +70,8 @@ static void started(struct job *j, const struct call *c, const char *sandbox_id)
 
 	if (rc == ERR_NOT_FOUND) { /* deleted while it was started: end what came of it */
 		rc = outcome_doom(j);
-		log_event(LOG_INFO, "dispatch.orphan", LOG_I("id", j->task), LOG_S("sandbox", sandbox_id));
+		log_event(LOG_INFO, "dispatch.orphan", LOG_I("id", j->task),
+			  LOG_S("sandbox", sandbox_id));
 		return;
 	}
 	if (rc != ERR_OK)
@@ -140,12 +144,15 @@ static enum err build(struct job *j, struct arena *a, struct strbuf *body, struc
 		j->d->changed = true;
 		return ERR_OK;
 	}
-	struct payload_input in = { .var = j->d->var, .callback_url = j->d->callback_url, .task = &t,
-				    .session = s, .now = j->d->wall_ms() };
+	struct payload_input in = { .var = j->d->var,
+				    .callback_url = j->d->callback_url,
+				    .task = &t,
+				    .session = s,
+				    .now = j->d->wall_ms() };
 	rc = payload_build(&in, a, body, &left_out, e);
 	if (left_out > 0)
-		log_event(LOG_WARN, "dispatch.history_cut", LOG_I("id", j->task), LOG_S("session", j->sid),
-			  LOG_I("left_out", left_out));
+		log_event(LOG_WARN, "dispatch.history_cut", LOG_I("id", j->task),
+			  LOG_S("session", j->sid), LOG_I("left_out", left_out));
 	return rc;
 }
 

@@ -24,7 +24,8 @@ static enum err apply_ended(struct task *t, struct outcome *o, bool *skip, struc
 	o->was_open = s != NULL && session_open(s) && t->status == STATUS_ACTIVE;
 	if (s != NULL && !o->was_open && (s->has_exit_code || !v->has_exit_code))
 		*skip = true; /* nothing to add to what was said before */
-	return task_ended(t, o->sid, v->result, v->reason, v->has_exit_code ? &v->exit_code : NULL, o->now, e);
+	return task_ended(t, o->sid, v->result, v->reason, v->has_exit_code ? &v->exit_code : NULL,
+			  o->now, e);
 }
 
 static enum err apply(struct task *t, struct arena *a, void *arg, bool *skip, struct errinfo *e)
@@ -62,8 +63,9 @@ static enum err finish(struct job *j, enum err rc, const struct errinfo *e)
 	} else if (rc == ERR_NOT_FOUND) {
 		d->changed = true;
 	} else {
-		log_event(LOG_WARN, "outcome.refused", LOG_I("id", j->task), LOG_S("session", j->sid),
-			  LOG_S("code", err_code(e)), LOG_S("why", e->what));
+		log_event(LOG_WARN, "outcome.refused", LOG_I("id", j->task),
+			  LOG_S("session", j->sid), LOG_S("code", err_code(e)),
+			  LOG_S("why", e->what));
 		j->hold = d->mono_ms() + STORE_RETRY_MS;
 		if (rc != ERR_BUSY)
 			d->refused_until = d->mono_ms() + STORE_REFUSED_MS;
@@ -144,8 +146,9 @@ static size_t find_doomed(const struct doomed *kills, size_t count, const char *
 	return i;
 }
 
-static enum err change_doomed(struct job *j, void (*fn)(struct doomed *kills, size_t *count, size_t at, int64_t arg),
-			      int64_t arg)
+static enum err
+change_doomed(struct job *j,
+	      void (*fn)(struct doomed *kills, size_t *count, size_t at, int64_t arg), int64_t arg)
 {
 	struct store *store = j->d->store;
 	struct arena a = { 0 };

@@ -1,8 +1,10 @@
 /*
- * Writing down what was found out: each under the store's lock, for the very session, after reading it again.
+ * Writing down what was found out: each under the store's lock, for the very session, after reading
+ * it again.
  *
- * A change that the store refuses (busy, read-only, no room) is dropped and the job put on hold for a moment: the same
- * question to the host finds the same out again.  ERR_NOT_FOUND: the task was deleted meanwhile.
+ * A change that the store refuses (busy, read-only, no room) is dropped and the job put on hold for
+ * a moment: the same question to the host finds the same out again.  ERR_NOT_FOUND: the task was
+ * deleted meanwhile.
  */
 #ifndef CHOMP_DISPATCH_OUTCOME_H
 #define CHOMP_DISPATCH_OUTCOME_H

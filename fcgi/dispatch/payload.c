@@ -12,8 +12,8 @@
 enum { SPARE = 1024 }; /* the history's frame and the end of the body */
 
 /* ---- keys ---- */
-/* Whose own key an agent takes when it goes to its provider without a router.  An agent that is not here is the owner's own
- * command: it may be a front to any of them.  A shell script gets none. */
+/* Whose own key an agent takes when it goes to its provider without a router.  An agent that is not
+ * here is the owner's own command: it may be a front to any of them.  A shell script gets none. */
 static const struct own_keys {
 	const char *agent, *keys[3];
 } own_keys[] = {
@@ -22,7 +22,9 @@ static const struct own_keys {
 	{ "codex", { "OPENAI_API_KEY" } },
 	{ "gemini", { "GEMINI_API_KEY" } },
 };
-static const struct own_keys any_provider = { "", { "ANTHROPIC_API_KEY", "OPENAI_API_KEY", "GEMINI_API_KEY" } };
+static const struct own_keys any_provider = {
+	"", { "ANTHROPIC_API_KEY", "OPENAI_API_KEY", "GEMINI_API_KEY" }
+};
 
 static const struct own_keys *keys_of(const char *agent)
 {
@@ -33,7 +35,8 @@ static const struct own_keys *keys_of(const char *agent)
 	return &any_provider;
 }
 
-static enum err put_key(struct jw *w, const char *var, struct arena *a, const char *name, struct errinfo *e)
+static enum err put_key(struct jw *w, const char *var, struct arena *a, const char *name,
+			struct errinfo *e)
 {
 	const char *value = NULL;
 	enum err rc = key_read(var, a, name, &value, e);
@@ -43,12 +46,15 @@ static enum err put_key(struct jw *w, const char *var, struct arena *a, const ch
 	return rc;
 }
 
-static enum err put_own_keys(struct jw *w, const char *var, struct arena *a, const char *agent, struct errinfo *e)
+static enum err put_own_keys(struct jw *w, const char *var, struct arena *a, const char *agent,
+			     struct errinfo *e)
 {
 	const struct own_keys *own = keys_of(agent);
 	enum err rc = ERR_OK;
 
-	for (size_t i = 0; rc == ERR_OK && i < sizeof own->keys / sizeof own->keys[0] && own->keys[i] != NULL; i++)
+	for (size_t i = 0;
+	     rc == ERR_OK && i < sizeof own->keys / sizeof own->keys[0] && own->keys[i] != NULL;
+	     i++)
 		rc = put_key(w, var, a, own->keys[i], e);
 	return rc;
 }
@@ -79,7 +85,8 @@ static enum err put_custom(struct jw *w, const char *var, struct arena *a, struc
 	return ERR_OK;
 }
 
-static enum err put_env(struct jw *w, const struct payload_input *in, struct arena *a, struct errinfo *e)
+static enum err put_env(struct jw *w, const struct payload_input *in, struct arena *a,
+			struct errinfo *e)
 {
 	const char *router = in->session->router, *agent = in->session->agent;
 	enum err rc = ERR_OK;
@@ -115,8 +122,10 @@ static void put_earlier(struct strbuf *out, const struct session *s)
 	jw_object_end(&w);
 }
 
-/* The newest that fit, oldest first.  Sizes are known only when written, so each is written twice. */
-static size_t put_history(struct jw *w, const struct task *t, const struct session *now, size_t room)
+/* The newest that fit, oldest first.  Sizes are known only when written, so each is written twice.
+ */
+static size_t put_history(struct jw *w, const struct task *t, const struct session *now,
+			  size_t room)
 {
 	size_t count = (size_t)(now - t->sessions), first = count, used = 0;
 	struct strbuf one;
@@ -164,11 +173,12 @@ static void put_session(struct jw *w, const struct payload_input *in, struct are
 	put_some(w, "dir", t->dir);
 	put_some(w, "network", t->network);
 	if (s->expires_at != 0)
-		jw_i64(w, "timeoutSeconds", s->expires_at - in->now < 1000 ? 1 : (s->expires_at - in->now) / 1000);
+		jw_i64(w, "timeoutSeconds",
+		       s->expires_at - in->now < 1000 ? 1 : (s->expires_at - in->now) / 1000);
 }
 
-enum err payload_build(const struct payload_input *in, struct arena *a, struct strbuf *out, size_t *left_out,
-		       struct errinfo *e)
+enum err payload_build(const struct payload_input *in, struct arena *a, struct strbuf *out,
+		       size_t *left_out, struct errinfo *e)
 {
 	const char *key;
 	size_t from = out->len;
@@ -189,7 +199,8 @@ enum err payload_build(const struct payload_input *in, struct arena *a, struct s
 	jw_str(&w, "prompt", text_or_empty(in->task->prompt));
 	size_t used = out->len - from + SPARE;
 	if (used > HOST_BODY_MAX)
-		return err_set(e, ERR_TOO_LARGE, 0, "the task is too large to be sent to a sandbox host");
+		return err_set(e, ERR_TOO_LARGE, 0,
+			       "the task is too large to be sent to a sandbox host");
 	*left_out = put_history(&w, in->task, in->session, HOST_BODY_MAX - used);
 	jw_object_end(&w);
 	return ERR_OK;

@@ -5,7 +5,9 @@
 
 static struct watched watched(const struct job *j)
 {
-	return (struct watched){ .started_at = j->started_at, .expires_at = j->expires_at, .wall = j->d->wall_ms() };
+	return (struct watched){ .started_at = j->started_at,
+				 .expires_at = j->expires_at,
+				 .wall = j->d->wall_ms() };
 }
 
 static void close_by(struct job *j, const struct verdict *v)
@@ -14,8 +16,9 @@ static void close_by(struct job *j, const struct verdict *v)
 
 	if (outcome_ended(j, v, &closed) != ERR_OK || !closed)
 		return;
-	log_event(v->result == RESULT_DONE ? LOG_INFO : LOG_WARN, "session.closed", LOG_I("id", j->task),
-		  LOG_S("session", j->sid), LOG_S("result", result_name(v->result)),
+	log_event(v->result == RESULT_DONE ? LOG_INFO : LOG_WARN, "session.closed",
+		  LOG_I("id", j->task), LOG_S("session", j->sid),
+		  LOG_S("result", result_name(v->result)),
 		  LOG_S("why", v->reason != NULL ? v->reason : ""));
 }
 
@@ -32,23 +35,28 @@ static void contact_lost(struct job *j, struct arena *a, const struct call *c)
 {
 	int64_t silent = j->watch.silent_at;
 
-	if (!j->open || j->contact_error || silent == 0 || j->d->mono_ms() - silent < SILENT_SHOWN_MS)
+	if (!j->open || j->contact_error || silent == 0 ||
+	    j->d->mono_ms() - silent < SILENT_SHOWN_MS)
 		return;
 	const char *why = host_complaint(a, c);
 	if (outcome_contact(j, why) == ERR_OK) {
 		j->contact_error = true;
-		log_event(LOG_WARN, "host.silent", LOG_I("id", j->task), LOG_S("session", j->sid), LOG_S("why", why));
+		log_event(LOG_WARN, "host.silent", LOG_I("id", j->task), LOG_S("session", j->sid),
+			  LOG_S("why", why));
 	}
 }
 
 /* The agent's word closed the session, the box's record completes it. */
 static void add_exit_code(struct job *j, const struct host_status *st)
 {
-	struct verdict v = { .result = RESULT_FAILED, .has_exit_code = true, .exit_code = st->exit_code };
+	struct verdict v = { .result = RESULT_FAILED,
+			     .has_exit_code = true,
+			     .exit_code = st->exit_code };
 	bool closed;
 
 	if (!st->running && st->has_exit_code && !j->has_exit_code &&
-	    (j->result == RESULT_DONE || j->result == RESULT_FAILED || j->result == RESULT_HANDOFF) &&
+	    (j->result == RESULT_DONE || j->result == RESULT_FAILED ||
+	     j->result == RESULT_HANDOFF) &&
 	    outcome_ended(j, &v, &closed) == ERR_OK)
 		j->has_exit_code = true;
 }

@@ -1,7 +1,8 @@
 /*
- * The copy is byte for byte: offset n of the file is offset n of the terminal, so the file's size is all there is to
- * remember, and a restart goes on where the copy ends.  What the host has dropped before we came is filled up with a note
- * and NULs, which terminals ignore.  Bytes go from the network's buffer to the file; nothing is kept in memory.
+ * The copy is byte for byte: offset n of the file is offset n of the terminal, so the file's size
+ * is all there is to remember, and a restart goes on where the copy ends.  What the host has
+ * dropped before we came is filled up with a note and NULs, which terminals ignore.  Bytes go from
+ * the network's buffer to the file; nothing is kept in memory.
  */
 #include "dispatch/sessionlog.h"
 
@@ -14,7 +15,8 @@
 
 enum { ALIVE_EVERY_MS = 60 * 1000, FILL_CHUNK = 4096 };
 
-static const char full_note[] = "\r\n[chomp: what follows is not kept: 64 MiB of this session's terminal are]\r\n";
+static const char full_note[] =
+	"\r\n[chomp: what follows is not kept: 64 MiB of this session's terminal are]\r\n";
 
 static bool full(const struct copy *k)
 {
@@ -33,8 +35,8 @@ static bool append(struct job *j, const char *p, size_t len)
 		return true;
 	}
 	if (!k->broken)
-		log_event(LOG_WARN, "output.refused", LOG_I("id", j->task), LOG_S("session", j->sid),
-			  LOG_S("why", e.what));
+		log_event(LOG_WARN, "output.refused", LOG_I("id", j->task),
+			  LOG_S("session", j->sid), LOG_S("why", e.what));
 	k->broken = true;
 	k->known = false; /* look at the file again */
 	return false;
@@ -61,11 +63,13 @@ static bool fill(struct job *j, int64_t gap)
 {
 	struct arena a = { 0 };
 	char piece[FILL_CHUNK];
-	const char *note = arena_printf(&a, "\r\n[chomp: %" PRId64 " bytes were not kept by the sandbox host]\r\n", gap);
+	const char *note = arena_printf(
+		&a, "\r\n[chomp: %" PRId64 " bytes were not kept by the sandbox host]\r\n", gap);
 	size_t note_len = strlen(note);
 	bool good = true;
 
-	log_event(LOG_WARN, "output.gap", LOG_I("id", j->task), LOG_S("session", j->sid), LOG_I("bytes", gap));
+	log_event(LOG_WARN, "output.gap", LOG_I("id", j->task), LOG_S("session", j->sid),
+		  LOG_I("bytes", gap));
 	memset(piece, 0, sizeof piece);
 	if ((int64_t)note_len <= gap)
 		memcpy(piece, note, note_len);

@@ -10,16 +10,20 @@ const char *watch_duration(struct arena *a, int64_t ms)
 	if (s < 60)
 		return arena_printf(a, "%" PRId64 " s", s);
 	if (s < 3600)
-		return arena_printf(a, s % 60 != 0 ? "%" PRId64 " min %" PRId64 " s" : "%" PRId64 " min", s / 60, s % 60);
+		return arena_printf(
+			a, s % 60 != 0 ? "%" PRId64 " min %" PRId64 " s" : "%" PRId64 " min",
+			s / 60, s % 60);
 	int64_t min = s % 3600 / 60;
-	return arena_printf(a, min != 0 ? "%" PRId64 " h %" PRId64 " min" : "%" PRId64 " h", s / 3600, min);
+	return arena_printf(a, min != 0 ? "%" PRId64 " h %" PRId64 " min" : "%" PRId64 " h",
+			    s / 3600, min);
 }
 
 static const char *timed_out(struct arena *a, const struct watched *s)
 {
 	if (s->expires_at <= s->started_at)
 		return "timed out";
-	return arena_printf(a, "timed out after %s", watch_duration(a, s->expires_at - s->started_at));
+	return arena_printf(a, "timed out after %s",
+			    watch_duration(a, s->expires_at - s->started_at));
 }
 
 static bool is(const char *text, const char *what)
@@ -27,8 +31,10 @@ static bool is(const char *text, const char *what)
 	return text != NULL && strcmp(text, what) == 0;
 }
 
-/* The reason before the code: what was ended by time or by force did not succeed, whatever it exited with. */
-static struct verdict from_record(struct arena *a, const struct host_status *st, const struct watched *s)
+/* The reason before the code: what was ended by time or by force did not succeed, whatever it
+ * exited with. */
+static struct verdict from_record(struct arena *a, const struct host_status *st,
+				  const struct watched *s)
 {
 	struct verdict v = { .result = RESULT_FAILED,
 			     .has_exit_code = st->has_exit_code,
@@ -39,10 +45,12 @@ static struct verdict from_record(struct arena *a, const struct host_status *st,
 	else if (is(st->reason, "killed"))
 		v.reason = "the sandbox was killed";
 	else if (is(st->reason, "error") || !st->has_exit_code)
-		v.reason = st->error != NULL && *st->error != '\0' ? st->error : "the sandbox failed without saying why";
+		v.reason = st->error != NULL && *st->error != '\0'
+				   ? st->error
+				   : "the sandbox failed without saying why";
 	else if (st->exit_code > 128 && st->exit_code < 160)
-		v.reason = arena_printf(a, "exit code %" PRId64 " (signal %" PRId64 ")", st->exit_code,
-					st->exit_code - 128);
+		v.reason = arena_printf(a, "exit code %" PRId64 " (signal %" PRId64 ")",
+					st->exit_code, st->exit_code - 128);
 	else if (st->exit_code != 0)
 		v.reason = arena_printf(a, "exit code %" PRId64, st->exit_code);
 	else
@@ -55,7 +63,8 @@ static void break_rows(struct watch *w)
 	w->record_at = w->dead_at = w->idle_at = w->silent_at = 0;
 }
 
-/* Start or keep the row of looks that found this, and break every other.  Returns its first look. */
+/* Start or keep the row of looks that found this, and break every other.  Returns its first look.
+ */
 static int64_t row(struct watch *w, int64_t *which, int64_t mono)
 {
 	int64_t since = *which != 0 ? *which : mono;
@@ -67,10 +76,12 @@ static int64_t row(struct watch *w, int64_t *which, int64_t mono)
 
 static bool has_record(const struct host_status *st)
 {
-	return !st->running && (st->has_exit_code || is(st->reason, "error") || is(st->reason, "timeout"));
+	return !st->running &&
+	       (st->has_exit_code || is(st->reason, "error") || is(st->reason, "timeout"));
 }
 
-static struct verdict look_running(struct watch *w, struct arena *a, const struct watched *s, int64_t mono)
+static struct verdict look_running(struct watch *w, struct arena *a, const struct watched *s,
+				   int64_t mono)
 {
 	break_rows(w);
 	w->ended_at = 0;
@@ -100,14 +111,18 @@ struct verdict watch_answer(struct watch *w, struct arena *a, const struct host_
 		if (w->ended_at == 0)
 			w->ended_at = mono;
 		if (mono - row(w, &w->dead_at, mono) >= LOST_APART_MS)
-			return (struct verdict){ .result = RESULT_LOST,
-						 .reason = "lost: the sandbox is gone and left no exit record" };
+			return (struct verdict){
+				.result = RESULT_LOST,
+				.reason = "lost: the sandbox is gone and left no exit record"
+			};
 		w->next = w->dead_at + LOST_APART_MS;
 		return none;
 	}
 	if (mono - row(w, &w->idle_at, mono) >= NO_AGENT_MS)
-		return (struct verdict){ .result = RESULT_LOST,
-					 .reason = "lost: the sandbox is there, but no agent runs in it" };
+		return (struct verdict){
+			.result = RESULT_LOST,
+			.reason = "lost: the sandbox is there, but no agent runs in it"
+		};
 	w->next = mono + LOOK_YOUNG_MS;
 	return none;
 }
@@ -121,8 +136,11 @@ struct verdict watch_silence(struct watch *w, const struct watched *s, int64_t m
 		delay = LOOK_YOUNG_MS;
 	w->delay = delay > LOOK_SILENT_MAX_MS ? LOOK_SILENT_MAX_MS : delay;
 	w->next = mono + w->delay;
-	if (s->expires_at == 0 || s->wall <= s->expires_at + SILENT_LOST_MS || mono - since < SILENT_SHOWN_MS)
+	if (s->expires_at == 0 || s->wall <= s->expires_at + SILENT_LOST_MS ||
+	    mono - since < SILENT_SHOWN_MS)
 		return (struct verdict){ .result = RESULT_OPEN };
-	return (struct verdict){ .result = RESULT_LOST,
-				 .reason = "lost: the sandbox host cannot be reached and the session's time is over" };
+	return (struct verdict){
+		.result = RESULT_LOST,
+		.reason = "lost: the sandbox host cannot be reached and the session's time is over"
+	};
 }

@@ -360,7 +360,9 @@ bool store_is_deleted(const struct store *s, int64_t id)
 
 int64_t store_task_version(const struct store *s, int64_t id)
 {
-	return index_slot(&s->log.index, id) != SLOT_NONE ? index_entry(&s->log.index, id)->changing.off : 0;
+	if (index_slot(&s->log.index, id) == SLOT_NONE)
+		return 0;
+	return s->log.index.gen << 42 | index_entry(&s->log.index, id)->changing.off;
 }
 
 enum err store_peek(struct store *s, struct arena *a, int64_t id, struct task *out, struct errinfo *e)

@@ -1,6 +1,6 @@
 /*
- * A dispatcher on a real store in a temporary directory, with a clock that the test turns and a host whose answers the test
- * gives.  `worker` is the store as another process has it.
+ * A dispatcher on a real store in a temporary directory, with a clock that the test turns and a
+ * host whose answers the test gives.  `worker` is the store as another process has it.
  */
 #ifndef CHOMP_TESTS_DISPATCH_KIT_H
 #define CHOMP_TESTS_DISPATCH_KIT_H
@@ -85,7 +85,9 @@ static inline void kit_restart(void)
 
 static inline int kit_open(void **state)
 {
-	static const char *const dirs[] = { "", "/state", "/secrets", "/log", "/log/sessions", "/run", "/run/worker" };
+	static const char *const dirs[] = { "",           "/state",        "/secrets",
+					    "/log",       "/log/sessions", "/run",
+					    "/run/worker" };
 	struct errinfo e;
 
 	(void)state;
@@ -179,7 +181,8 @@ static inline struct call *kit_take(enum call_kind kind)
 		struct call *c = kit.calls[i];
 		if (c->kind != kind)
 			continue;
-		memmove(&kit.calls[i], &kit.calls[i + 1], (--kit.count - i) * sizeof(struct call *));
+		memmove(&kit.calls[i], &kit.calls[i + 1],
+			(--kit.count - i) * sizeof(struct call *));
 		return c;
 	}
 	fail_msg("no call of kind %d is waiting", (int)kind);
@@ -259,7 +262,8 @@ static inline void kit_started(const char *sandbox)
 		   arena_printf(&kit.a, "{\"sandboxId\":\"%s\",\"status\":\"started\"}", sandbox));
 }
 
-/* A host that answers every look and every copy at once, for so long.  Kills and dispatches stay with the test. */
+/* A host that answers every look and every copy at once, for so long.  Kills and dispatches stay
+ * with the test. */
 static inline void kit_serve(int64_t ms, const char *status, const char *text)
 {
 	int64_t end = kit.now + ms;
@@ -299,7 +303,11 @@ static inline struct session kit_session(int64_t id)
 
 static inline int64_t kit_create(const char *prompt)
 {
-	struct task t = { .prompt = prompt, .platform = "shell", .model = "bash", .created = kit_wall(), .updated = kit_wall() };
+	struct task t = { .prompt = prompt,
+			  .platform = "shell",
+			  .model = "bash",
+			  .created = kit_wall(),
+			  .updated = kit_wall() };
 	struct errinfo e;
 
 	assert_ok(store_create(kit.worker, &kit.a, &t, &e), &e);
@@ -311,12 +319,17 @@ struct kit_run {
 	int64_t timeout_ms;
 };
 
-static inline enum err kit_run_fn(struct task *t, struct arena *a, void *arg, bool *skip, struct errinfo *e)
+static inline enum err kit_run_fn(struct task *t, struct arena *a, void *arg, bool *skip,
+				  struct errinfo *e)
 {
 	const struct kit_run *r = arg;
 	char *dispatch_id = arena_alloc(a, 33), *nonce = arena_alloc(a, 33);
-	struct run_input in = { .agent = r->agent, .model = r->model, .router = r->router, .dispatch_id = dispatch_id,
-				.nonce = nonce, .expires_at = kit_wall() + r->timeout_ms };
+	struct run_input in = { .agent = r->agent,
+				.model = r->model,
+				.router = r->router,
+				.dispatch_id = dispatch_id,
+				.nonce = nonce,
+				.expires_at = kit_wall() + r->timeout_ms };
 
 	(void)skip;
 	rand_hex(dispatch_id, 16);
@@ -324,7 +337,9 @@ static inline enum err kit_run_fn(struct task *t, struct arena *a, void *arg, bo
 	return task_run(t, a, &in, kit_wall(), e);
 }
 
-static inline void kit_change(int64_t id, enum err (*fn)(struct task *, struct arena *, void *, bool *, struct errinfo *),
+static inline void kit_change(int64_t id,
+			      enum err (*fn)(struct task *, struct arena *, void *, bool *,
+					     struct errinfo *),
 			      void *arg)
 {
 	struct errinfo e;
@@ -359,7 +374,8 @@ static inline int64_t kit_running(void)
 	return id;
 }
 
-static inline enum err kit_done_fn(struct task *t, struct arena *a, void *arg, bool *skip, struct errinfo *e)
+static inline enum err kit_done_fn(struct task *t, struct arena *a, void *arg, bool *skip,
+				   struct errinfo *e)
 {
 	struct report r = { .tokens = -1, .summary = "said done" };
 
@@ -368,7 +384,8 @@ static inline enum err kit_done_fn(struct task *t, struct arena *a, void *arg, b
 	return task_done(t, a, &r, kit_wall(), e);
 }
 
-static inline enum err kit_cancel_fn(struct task *t, struct arena *a, void *arg, bool *skip, struct errinfo *e)
+static inline enum err kit_cancel_fn(struct task *t, struct arena *a, void *arg, bool *skip,
+				     struct errinfo *e)
 {
 	(void)a;
 	(void)arg;
@@ -376,7 +393,8 @@ static inline enum err kit_cancel_fn(struct task *t, struct arena *a, void *arg,
 	return task_cancel(t, kit_wall(), e);
 }
 
-static inline enum err kit_handoff_fn(struct task *t, struct arena *a, void *arg, bool *skip, struct errinfo *e)
+static inline enum err kit_handoff_fn(struct task *t, struct arena *a, void *arg, bool *skip,
+				      struct errinfo *e)
 {
 	(void)skip;
 	(void)a;

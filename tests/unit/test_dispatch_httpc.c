@@ -1,4 +1,5 @@
-/* httpc against a small server of its own, on a unix socket: one process that answers each path in its own way. */
+/* httpc against a small server of its own, on a unix socket: one process that answers each path in
+ * its own way. */
 #include "dispatch/httpc.h"
 
 #include <fcntl.h>
@@ -37,7 +38,8 @@ static struct {
 static void say(int fd, const char *head, const char *body)
 {
 	char text[8192];
-	int n = snprintf(text, sizeof text, "HTTP/1.1 %s\r\nContent-Length: %zu\r\nConnection: close\r\n\r\n%s", head,
+	int n = snprintf(text, sizeof text,
+			 "HTTP/1.1 %s\r\nContent-Length: %zu\r\nConnection: close\r\n\r\n%s", head,
 			 strlen(body), body);
 
 	(void)write_all(fd, text, (size_t)n);
@@ -48,7 +50,9 @@ static void say_long(int fd)
 	char piece[4096];
 	char head[200];
 	int n = snprintf(head, sizeof head,
-			 "HTTP/1.1 200 OK\r\nContent-Length: %d\r\nx-log-start: 10\r\nX-LOG-END:  %d\r\n\r\n", LONG, 10 + LONG);
+			 "HTTP/1.1 200 OK\r\nContent-Length: %d\r\nx-log-start: 10\r\nX-LOG-END:  "
+			 "%d\r\n\r\n",
+			 LONG, 10 + LONG);
 
 	memset(piece, 'x', sizeof piece);
 	(void)write_all(fd, head, (size_t)n);
@@ -87,7 +91,8 @@ static void serve_one(int fd)
 		request[len] = '\0';
 		char *end = strstr(request, "\r\n\r\n"), *cl = strstr(request, "Content-Length: ");
 		if (end != NULL)
-			want = (size_t)(end + 4 - request) + (cl != NULL ? strtoul(cl + 16, NULL, 10) : 0);
+			want = (size_t)(end + 4 - request) +
+			       (cl != NULL ? strtoul(cl + 16, NULL, 10) : 0);
 	}
 	request[len < 4000 ? len : 4000] = '\0';
 	serve_path(fd, request, request);
@@ -122,7 +127,8 @@ static int start_server(void)
 	int listener = socket(AF_UNIX, SOCK_STREAM, 0);
 
 	(void)snprintf(at.sun_path, sizeof at.sun_path, "%s", t.socket);
-	if (listener < 0 || bind(listener, (struct sockaddr *)&at, sizeof at) < 0 || listen(listener, 128) < 0)
+	if (listener < 0 || bind(listener, (struct sockaddr *)&at, sizeof at) < 0 ||
+	    listen(listener, 128) < 0)
 		return -1;
 	t.server = fork();
 	if (t.server == 0) {
@@ -386,7 +392,8 @@ static void closing_with_calls_under_way_leaks_nothing(void **state)
 	httpc_work(t.h);
 }
 
-#define with_server(p, fn) ((p)->tests[(p)->count++] = (struct CMUnitTest){ #fn, fn, open_all, close_all, NULL })
+#define with_server(p, fn) \
+	((p)->tests[(p)->count++] = (struct CMUnitTest){ #fn, fn, open_all, close_all, NULL })
 
 int main(void)
 {

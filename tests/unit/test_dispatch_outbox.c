@@ -83,12 +83,16 @@ static const struct refusal {
 	const char *body, *why;
 } refusals[] = {
 	{ "a 400 fails the task with the host's words", 400,
-	  "{\"error\":{\"code\":\"bad_field\",\"message\":\"dir: /nope does not exist\"}}", "dir: /nope does not exist" },
+	  "{\"error\":{\"code\":\"bad_field\",\"message\":\"dir: /nope does not exist\"}}",
+	  "dir: /nope does not exist" },
 	{ "a 404 without words fails it too", 404, "<html>", "the sandbox host answered 404" },
-	{ "a 413 fails it", 413, "{\"error\":{\"code\":\"too_large\",\"message\":\"too long\"}}", "too long" },
-	{ "a 401 says what to look at", 401, "{\"error\":{\"code\":\"no_token\",\"message\":\"who?\"}}",
+	{ "a 413 fails it", 413, "{\"error\":{\"code\":\"too_large\",\"message\":\"too long\"}}",
+	  "too long" },
+	{ "a 401 says what to look at", 401,
+	  "{\"error\":{\"code\":\"no_token\",\"message\":\"who?\"}}",
 	  "the sandbox host does not accept our secret (401)" },
-	{ "a sandbox killed before it started fails it", 200, "{\"sandboxId\":\"x\",\"status\":\"destroyed\"}",
+	{ "a sandbox killed before it started fails it", 200,
+	  "{\"sandboxId\":\"x\",\"status\":\"destroyed\"}",
 	  "the sandbox was ended before it started" },
 };
 
@@ -105,7 +109,8 @@ static void permanent(void **state)
 	assert_int_equal(s.result, RESULT_FAILED);
 	assert_string_equal(s.summary, r->why);
 	assert_int_equal(s.dispatch.state, STEP_FAILED);
-	/* Something may have come of an earlier attempt: it is ended at once, by the dispatch's id. */
+	/* Something may have come of an earlier attempt: it is ended at once, by the dispatch's id.
+	 */
 	struct call *kill = kit_take(CALL_KILL);
 	assert_string_equal(kit_id_of(kill), s.dispatch.id);
 	kit_reply(kill, 200, "{\"status\":\"destroyed\"}");
@@ -119,16 +124,20 @@ static const struct trouble {
 	int status;
 	const char *body, *why;
 } troubles[] = {
-	{ "a host that cannot be reached", 0, "", "the sandbox host cannot be reached: Connection refused" },
-	{ "a full host", 503, "{\"error\":{\"code\":\"full\",\"message\":\"all 32 places are taken\"}}",
+	{ "a host that cannot be reached", 0, "",
+	  "the sandbox host cannot be reached: Connection refused" },
+	{ "a full host", 503,
+	  "{\"error\":{\"code\":\"full\",\"message\":\"all 32 places are taken\"}}",
 	  "the sandbox host answered 503: all 32 places are taken" },
 	{ "a busy host", 429, "", "the sandbox host answered 429" },
 	{ "a conflict", 409, "", "the sandbox host answered 409" },
 	{ "a broken host", 500, "oops", "the sandbox host answered 500" },
 	{ "a redirect", 302, "", "the sandbox host answered 302" },
-	{ "an answer that is no JSON", 200, "hello", "the sandbox host's answer is not a JSON object" },
+	{ "an answer that is no JSON", 200, "hello",
+	  "the sandbox host's answer is not a JSON object" },
 	{ "an answer without a sandbox", 200, "{}", "the sandbox host's answer names no sandbox" },
-	{ "a sandbox id that is no id", 200, "{\"sandboxId\":\"../kill/x\"}", "the sandbox host's answer names no sandbox" },
+	{ "a sandbox id that is no id", 200, "{\"sandboxId\":\"../kill/x\"}",
+	  "the sandbox host's answer names no sandbox" },
 };
 
 static void passing(void **state)
@@ -187,13 +196,16 @@ static void ten_minutes_of(int status, const char *why)
 static void an_unreachable_host_is_given_up_after_ten_minutes(void **state)
 {
 	(void)state;
-	ten_minutes_of(0, "the sandbox host could not be reached for 10 minutes: Connection refused");
+	ten_minutes_of(0,
+		       "the sandbox host could not be reached for 10 minutes: Connection refused");
 }
 
 static void a_full_host_is_given_up_after_ten_minutes(void **state)
 {
 	(void)state;
-	ten_minutes_of(503, "the sandbox could not be started for 10 minutes: the sandbox host answered 503");
+	ten_minutes_of(
+		503,
+		"the sandbox could not be started for 10 minutes: the sandbox host answered 503");
 }
 
 /* We were away for an hour: one attempt is made all the same. */
@@ -276,7 +288,8 @@ static void a_start_that_crosses_its_kill_is_killed_again(void **state)
 	kit_change(id, kit_cancel_fn, NULL);
 	assert_int_equal(kit_waiting(CALL_KILL), 1);
 	kit_started("late-box");
-	kit_answer(CALL_KILL, 200, "{}"); /* sent before the host said "started": it may have come too early */
+	kit_answer(CALL_KILL, 200,
+		   "{}"); /* sent before the host said "started": it may have come too early */
 	assert_int_equal(kit_session(id).kill.state, STEP_PENDING);
 	if (kit_waiting(CALL_LOGS) > 0)
 		kit_logs("");
@@ -336,6 +349,25 @@ static void fifty_at_once(void **state)
 	assert_int_equal(kit.d.dispatch_calls, 0);
 }
 
+static void a_compaction_in_between_changes_nothing(void **state)
+{
+	(void)state;
+	struct errinfo e;
+	int64_t other = kit_running(), id = kit_run_new();
+	assert_ok(store_compact(kit.worker, &e), &e);
+	kit_news();
+	assert_int_equal(kit_waiting(CALL_DISPATCH), 1);
+	kit_started("box");
+	assert_string_equal(kit_session(id).sandbox_id, "box");
+	assert_ok(store_compact(kit.worker, &e), &e);
+	kit_news();
+	kit_serve(3000, KIT_RUNS, "x");
+	kit_change(other, kit_cancel_fn, NULL);
+	kit_serve(10, KIT_RUNS, "x");
+	kit_answer(CALL_KILL, 200, "{}");
+	assert_int_equal(kit_session(other).kill.state, STEP_DONE);
+}
+
 static void a_store_that_takes_no_changes_is_left_alone(void **state)
 {
 	(void)state;
@@ -347,10 +379,12 @@ static void a_store_that_takes_no_changes_is_left_alone(void **state)
 	int64_t id = kit_create("echo");
 	kit_news();
 	struct kit_run r = { "shell", "bash", NULL, KIT_TIMEOUT_MS };
-	assert_ok(store_change(kit.worker, &kit.a, id, (struct change){ kit_run_fn, &r }, NULL, &e), &e);
+	assert_ok(store_change(kit.worker, &kit.a, id, (struct change){ kit_run_fn, &r }, NULL, &e),
+		  &e);
 	kit_write("run/worker/read_only", "");
 	kit_news();
-	assert_int_equal(kit_waiting(CALL_DISPATCH), 0); /* nobody knows whether the intent is on disk */
+	assert_int_equal(kit_waiting(CALL_DISPATCH),
+			 0); /* nobody knows whether the intent is on disk */
 	unlink(arena_printf(&kit.a, "%s/run/worker/read_only", kit.var));
 	kit_pass(STORE_REFUSED_MS);
 	assert_int_equal(kit_waiting(CALL_DISPATCH), 1);
@@ -400,6 +434,7 @@ int main(void)
 	kit_test(&p, the_answer_for_a_deleted_task_is_killed);
 	kit_test(&p, a_run_after_a_cancel_does_not_wait_for_the_old_kill);
 	kit_test(&p, fifty_at_once);
+	kit_test(&p, a_compaction_in_between_changes_nothing);
 	kit_test(&p, a_store_that_takes_no_changes_is_left_alone);
 	kit_test(&p, a_missing_agent_key_is_shown_and_tried_again);
 	return plan_run("outbox", &p);

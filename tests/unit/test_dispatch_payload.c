@@ -40,8 +40,13 @@ static void all_that_the_box_needs(void **state)
 	int64_t seconds = 0;
 
 	(void)state;
-	struct task t = { .prompt = "say \"hi\" \xc3\xa9\n", .dir = "sub/dir", .repo_url = "https://example.org/r.git",
-			  .branch = "main", .network = "full", .platform = "pi", .created = kit_wall() };
+	struct task t = { .prompt = "say \"hi\" \xc3\xa9\n",
+			  .dir = "sub/dir",
+			  .repo_url = "https://example.org/r.git",
+			  .branch = "main",
+			  .network = "full",
+			  .platform = "pi",
+			  .created = kit_wall() };
 	assert_ok(store_create(kit.worker, &kit.a, &t, &e), &e);
 	struct kit_run r = { "pi", "gpt-4.1", "openrouter", 90 * 1000 };
 	kit_change(t.id, kit_run_fn, &r);
@@ -75,8 +80,8 @@ static void what_is_not_set_is_not_sent(void **state)
 	(void)state;
 	kit_run_new();
 	struct json_object *o = body_of(kit.calls[0]);
-	assert_false(jr_has(o, "repoUrl") || jr_has(o, "branch") || jr_has(o, "dir") || jr_has(o, "network") ||
-		     jr_has(o, "router"));
+	assert_false(jr_has(o, "repoUrl") || jr_has(o, "branch") || jr_has(o, "dir") ||
+		     jr_has(o, "network") || jr_has(o, "router"));
 	assert_true(jr_has(o, "history"));
 }
 
@@ -117,7 +122,8 @@ static void only_the_keys_that_are_needed(void **state)
 
 	kit_open(NULL);
 	for (size_t i = 0; i < key_name_count; i++)
-		assert_ok(key_write(kit.var, &kit.a, key_names[i].env_var, "a-key-0123456789", &e), &e);
+		assert_ok(key_write(kit.var, &kit.a, key_names[i].env_var, "a-key-0123456789", &e),
+			  &e);
 	assert_ok(settings_read(kit.var, &kit.a, &s, &e), &e);
 	s.custom_base_url = "http://127.0.0.1:11434/v1";
 	s.custom_api = "openai";
@@ -175,7 +181,9 @@ static void the_newest_history_that_fits_is_sent(void **state)
 {
 	struct session s[41] = { 0 };
 	struct task t = { .id = 7, .prompt = "go on", .sessions = s, .session_count = 41 };
-	struct payload_input in = { .var = kit.var, .callback_url = "http://x", .task = &t, .session = &s[40] };
+	struct payload_input in = {
+		.var = kit.var, .callback_url = "http://x", .task = &t, .session = &s[40]
+	};
 	char *summary = arena_alloc(&kit.a, 64 * 1024 + 1);
 	struct strbuf out;
 	size_t left_out;
@@ -184,8 +192,12 @@ static void the_newest_history_that_fits_is_sent(void **state)
 	(void)state;
 	memset(summary, 'x', 64 * 1024);
 	for (size_t i = 0; i < 41; i++)
-		s[i] = (struct session){ .id = arena_printf(&kit.a, "s%zu", i + 1), .agent = "pi", .model = "m",
-					 .result = RESULT_HANDOFF, .summary = summary, .dispatch.id = "d" };
+		s[i] = (struct session){ .id = arena_printf(&kit.a, "s%zu", i + 1),
+					 .agent = "pi",
+					 .model = "m",
+					 .result = RESULT_HANDOFF,
+					 .summary = summary,
+					 .dispatch.id = "d" };
 	strbuf_init(&out);
 	assert_ok(payload_build(&in, &kit.a, &out, &left_out, &e), &e);
 	assert_true(out.len <= HOST_BODY_MAX && out.len > HOST_BODY_MAX - 80 * 1024);

@@ -32,12 +32,16 @@ static void the_agents_word_wins_over_the_record(void **state)
 	int64_t id = kit_running();
 	kit_pass(1000);
 	struct call *c = kit_take(CALL_STATUS);
-	const char *body = arena_printf(&kit.a, "{\"sandboxId\":\"%s\"," KIT_EXIT(3) "}", kit_id_of(c));
+	const char *body =
+		arena_printf(&kit.a, "{\"sandboxId\":\"%s\"," KIT_EXIT(3) "}", kit_id_of(c));
 	kit_reply(c, 200, body);
 	kit_pass(1000);
-	/* The record is about to close the session when the word arrives, and nobody told us yet. */
+	/* The record is about to close the session when the word arrives, and nobody told us yet.
+	 */
 	struct errinfo e;
-	assert_ok(store_change(kit.worker, &kit.a, id, (struct change){ kit_done_fn, NULL }, NULL, &e), &e);
+	assert_ok(store_change(kit.worker, &kit.a, id, (struct change){ kit_done_fn, NULL }, NULL,
+			       &e),
+		  &e);
 	kit_reply(kit_take(CALL_STATUS), 200, body);
 	struct task t = kit_task(id);
 	assert_int_equal(t.status, STATUS_DONE);
@@ -96,7 +100,8 @@ static void an_unreachable_host_is_shown_and_not_lost(void **state)
 	silence(9000);
 	assert_null(kit_session(id).dispatch.error);
 	silence(10000);
-	assert_string_equal(kit_session(id).dispatch.error, "the sandbox host cannot be reached: Connection refused");
+	assert_string_equal(kit_session(id).dispatch.error,
+			    "the sandbox host cannot be reached: Connection refused");
 	int64_t version = store_version(kit.worker);
 	size_t calls = kit.total;
 	silence(3600 * 1000);
@@ -145,7 +150,8 @@ static const struct nonsense {
 	  "{\"sandboxId\":\"box1\",\"alive\":true,\"running\":false,\"exitCode\":99999999999}" },
 	{ "not our secret", 401, "{}" },
 	{ "no such route", 404, "{}" },
-	{ "an error of the host", 500, "{\"sandboxId\":\"box1\",\"alive\":false,\"running\":false}" },
+	{ "an error of the host", 500,
+	  "{\"sandboxId\":\"box1\",\"alive\":false,\"running\":false}" },
 };
 
 static void proves_nothing(void **state)

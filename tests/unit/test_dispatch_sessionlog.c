@@ -105,7 +105,8 @@ static void a_terminal_without_end_is_kept_to_64_mib(void **state)
 	kit_logs_from(big, COPY_KEEP_MAX - 100, 4095);
 	int64_t size = output_size(kit.var, id, "s1");
 	assert_true(size > COPY_KEEP_MAX && size < COPY_KEEP_MAX + 200);
-	assert_non_null(strstr(kit_output(id, "s1") + COPY_KEEP_MAX - 100, "z\r\n[chomp: what follows is not kept"));
+	assert_non_null(strstr(kit_output(id, "s1") + COPY_KEEP_MAX - 100,
+			       "z\r\n[chomp: what follows is not kept"));
 	/* Nothing is added, but it is still a sign of life. */
 	kit_status(KIT_RUNS);
 	kit_pass(COPY_FULL_MS);
