@@ -47,6 +47,27 @@ earlier_sessions() {
 	' "$CHOMP_HISTORY_FILE"
 }
 
+# ---- a project's own configuration ------------------------------------------------------------------------------------------
+
+# For an agent that cannot be told to leave it alone: takes what has one of these names, here or above up to the root of the
+# clone, out of the work tree. Git does not miss it (skip-worktree), and collect puts it back before it looks for changes.
+hide_project_files() {
+	local root dir=$PWD name path
+	[[ -s $CHOMP_STATE/repo ]] || return 0
+	read -r root <"$CHOMP_STATE/repo"
+	while [[ $dir/ == "$root"/* ]]; do
+		for name; do
+			path=$dir/$name
+			[[ -e $path || -L $path ]] && [[ $PWD/ != "$path"/* ]] || continue
+			say "hidden from $AGENT: ${path#"$root"/}" >&2
+			our_git -C "$root" ls-files -z -- ":(top,literal)${path#"$root"/}" | tee -a "$CHOMP_STATE/hidden" |
+				our_git -C "$root" update-index -z --skip-worktree --stdin
+			rm -rf -- "$path"
+		done
+		dir=${dir%/*}
+	done
+}
+
 # ---- which model, by which way ----------------------------------------------------------------------------------------------
 
 # Whose model a bare name is; OpenRouter and the providers' own APIs want to know.

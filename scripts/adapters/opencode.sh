@@ -14,8 +14,10 @@ agent_run() {
 	export OPENCODE_CONFIG_CONTENT
 	# sub-agents are missing from the event stream, and so would be their tokens
 	export OPENCODE_PERMISSION='{"task":"deny"}'
-	# a repository's opencode.json and .opencode/ (providers, plugins, commands) may not redirect opencode or its key
+	# A repository's opencode.json and .opencode/ (providers, plugins, commands) may not redirect opencode or its key. The two
+	# switches are not enough: 1.18 has a second reader of both, which knows neither and imports .opencode/plugin/*.js.
 	export OPENCODE_DISABLE_PROJECT_CONFIG=1 OPENCODE_PURE=1
+	hide_project_files opencode.json opencode.jsonc .opencode
 	export OPENCODE_DISABLE_AUTOUPDATE=1 OPENCODE_DISABLE_MODELS_FETCH=1 OPENCODE_DISABLE_LSP_DOWNLOAD=1
 	no_plugin_install
 	# --title: without one opencode asks the model for it, in a call that no event tells of
@@ -31,9 +33,8 @@ no_plugin_install() {
 
 # In the environment this configuration wins over every file. The custom server's key is named, not written.
 opencode_config() {
-	local instructions=()
-	# the one thing of the project's that is wanted, and goes with OPENCODE_DISABLE_PROJECT_CONFIG
-	[[ -f AGENTS.md ]] && instructions=("$PWD/AGENTS.md")
+	local instructions
+	mapfile -t instructions < <(project_notes AGENTS.md || project_notes CLAUDE.md)
 	jq -n --arg provider "$provider" --arg model "$model" --arg url "$(custom_base_url versioned)" --arg api "${CUSTOM_API:-openai}" '
 		{autoupdate: false, share: "disabled", small_model: "\($provider)/\($model)", instructions: $ARGS.positional}
 		+ if $provider != "custom" then {} else {provider: {custom: {
@@ -41,6 +42,18 @@ opencode_config() {
 			name: "custom", options: {baseURL: $url, apiKey: "{env:CUSTOM_API_KEY}"},
 			models: {($model): {name: $model, limit: {context: 128000, output: 16384}}}
 		}}} end' --args "${instructions[@]}"
+}
+
+# The one thing of the project's that is wanted, and goes with OPENCODE_DISABLE_PROJECT_CONFIG: its notes for agents, from here up
+# to the root of the repository.
+project_notes() {
+	local dir=$PWD found=1
+	while [[ $dir ]]; do
+		[[ ! -f $dir/$1 ]] || { printf '%s\n' "$dir/$1" && found=0; }
+		[[ ! -e $dir/.git ]] || break
+		dir=${dir%/*}
+	done
+	return "$found"
 }
 
 # One step_finish per model call, after that step's tools; output leaves the reasoning out.

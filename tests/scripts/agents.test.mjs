@@ -4,7 +4,7 @@
 // CHOMP_TEST_AGENTS: where the agents are installed (default build/agents; installed there when missing).
 
 import assert from 'node:assert/strict';
-import { execFileSync, spawnSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
 import { before, describe, test } from 'node:test';
@@ -55,6 +55,12 @@ function asked(rq) {
 	const m = /^([^]*?)Task:\n([^]*)\n\(end of the task\)\s*$/.exec(text);
 	assert.ok(m, `framed: ${text.slice(0, 300)}`);
 	return { before: m[1], prompt: m[2] };
+}
+
+function filesBelow(dir, name) {
+	const full = path.join(dir, name);
+	return fs.statSync(full).isDirectory()
+		? fs.readdirSync(full).reduce((all, f) => Object.assign(all, filesBelow(dir, path.join(name, f))), {}) : { [name]: fs.readFileSync(full) };
 }
 
 for (const agent of ['pi', 'opencode']) {
@@ -158,7 +164,9 @@ for (const agent of ['pi', 'opencode']) {
 			assert.equal(fs.existsSync(path.join(s.home, 'pwned')), false);
 			assert.doesNotMatch(JSON.stringify(s.model.requests[0].body), /canary-of-evil-system/);
 			assert.deepEqual(s.closing.json.usage, usageOf(s.totals));
-			assert.doesNotMatch(String(s.patch), /sessions/);
+			const want = makeRepo(path.join(tempDir(), 'want'), fs.readdirSync(hostile).filter((f) => f !== '.git' && f !== 'README.md')
+				.reduce((all, f) => Object.assign(all, filesBelow(hostile, f)), { 'hello.txt': 'hi <b>"there"</b>\n', 'bin.dat': Buffer.from([0, 1]) }));
+			assert.equal(treeAfter(hostile, s.patch), treeAfter(want), 'the patch holds the agent\'s work and nothing else');
 		});
 		test('an agent that calls chomp itself: the count and the patch go first', async () => {
 			const s = await run(agent, { turns: [
@@ -178,11 +186,10 @@ for (const agent of ['pi', 'opencode']) {
 				turns: [{ do: [{ run: `echo x >new.txt; (sleep ${mark} >/dev/null 2>&1 &)` }], usage: { input: 500, output: 50 } }, { fault: { hang: 0 } }],
 				during: async ({ child, model }) => {
 					await waitFor('the second call hangs', () => model.requests.length >= 2);
-					assert.ok(all().some((p) => p.args?.includes?.(mark) || String(p.cmdline || p.argv).includes(mark)), 'the child is there');
-					// the first process in the box; bubblewrap itself passes no signal on
-					const runAgent = all().filter((p) => /run-agent/.test(String(p.args || p.cmdline || p.argv)) && !/bwrap/.test(String(p.args || p.cmdline || p.argv)));
-					process.kill(Math.min(...runAgent.map((p) => p.pid)), 'SIGTERM');
-					void child;
+					assert.ok(all().some((p) => p.cmdline.includes(mark)), 'the child is there');
+					// run-agent is below bubblewrap, which passes no signal on
+					const below = (pid) => all().filter((p) => p.ppid === pid).flatMap((p) => [p, ...below(p.pid)]);
+					process.kill(below(child.pid).find((p) => /^\S*bash\0\S*run-agent/.test(p.cmdline)).pid, 'SIGTERM');
 				},
 			});
 			assert.equal(s.closing.verb, 'fail', s.output);
@@ -190,7 +197,7 @@ for (const agent of ['pi', 'opencode']) {
 			assert.notEqual(s.code, 0);
 			assert.deepEqual(s.closing.json.usage, { input: 500, output: 50, cache_read: 0, cache_write: 0 });
 			assert.match(String(s.patch), /^\+x$/m);
-			await waitFor('the box is empty', () => !all().some((p) => String(p.args || p.cmdline || p.argv).includes(mark)));
+			await waitFor('the box is empty', () => !all().some((p) => p.cmdline.includes(mark)));
 		});
 		test('key and token are in no argument, no file, no output, no patch', async () => {
 			const seen = [];
@@ -208,7 +215,7 @@ for (const agent of ['pi', 'opencode']) {
 			});
 			fs.rmSync(path.join(s.dir, 'token'));
 			assert.equal(s.code, 0, s.output);
-			assert.ok(seen.some((line) => line.includes('mock-model')), 'the agent was looked at');
+			assert.ok(seen.some((line) => line.includes('/opt/chomp/run-agent')), 'the agent was looked at');
 			for (const secret of [KEY, TOKEN]) {
 				assert.equal(seen.some((line) => line.includes(secret)), false, 'in an argument');
 				assert.equal(spawnSync('grep', ['-rlaF', secret, s.dir], { encoding: 'utf8' }).stdout, '');
@@ -229,4 +236,14 @@ test('several agents at once, each with its own count', async () => {
 	});
 });
 
-void execFileSync;
+test('files of the project that opencode does not see: git does not miss them, new ones beside them are work', async () => {
+	const project = makeRepo(path.join(tempDir(), 'project'), { ...FILES, 'opencode.json': '{}\n', '.opencode/command/a.md': 'a\n' });
+	const s = await run('opencode', {
+		source: project,
+		turns: [{ do: [{ run: 'git status --porcelain; ls -a; mkdir -p .opencode; echo b >.opencode/b.md; echo \'{"x":1}\' >opencode.json; echo y >y; git add -A; git commit -qm mine' }] }, { text: 'ok' }],
+	});
+	assert.equal(s.code, 0, s.output);
+	assert.match(s.output, /hidden from opencode: opencode\.json/);
+	const want = makeRepo(path.join(tempDir(), 'want'), { ...FILES, 'opencode.json': '{"x":1}\n', '.opencode/command/a.md': 'a\n', '.opencode/b.md': 'b\n', y: 'y\n' });
+	assert.equal(treeAfter(project, s.patch), treeAfter(want));
+});
