@@ -1,10 +1,12 @@
 /*
- * The box, from the outside in: namespaces of its own (the network is the host's, or none), uid and gid 1000 without
- * capabilities, the host's programs read-only, a handful of /etc, /proc and /dev of its own, and two directories to
- * write in besides /tmp.  The root itself is made read-only last.
+ * The box, from the outside in: namespaces of its own (the network is the host's, or none), uid and
+ * gid 1000 without capabilities, the host's programs read-only, a handful of /etc, /proc and /dev
+ * of its own, and two directories to write in besides /tmp.  The root itself is made read-only
+ * last.
  *
- * No --new-session: the box has a terminal of its own as controlling terminal, there is no other to inject into, and
- * job control and Ctrl-C need it.  No secret is ever in an option: the list is readable in /proc/<pid>/cmdline.
+ * No --new-session: the box has a terminal of its own as controlling terminal, there is no other to
+ * inject into, and job control and Ctrl-C need it.  No secret is ever in an option: the list is
+ * readable in /proc/<pid>/cmdline.
  */
 #include "sandbox/argv.h"
 
@@ -24,7 +26,8 @@ static void add(struct strbuf *out, const char *const *words)
 
 static void add_namespaces(struct strbuf *out, bool no_network)
 {
-	ADD(out, "--unshare-user", "--unshare-pid", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try");
+	ADD(out, "--unshare-user", "--unshare-pid", "--unshare-ipc", "--unshare-uts",
+	    "--unshare-cgroup-try");
 	if (no_network)
 		ADD(out, "--unshare-net");
 	ADD(out, "--uid", "1000", "--gid", "1000", "--cap-drop", "ALL", "--die-with-parent");
@@ -33,7 +36,9 @@ static void add_namespaces(struct strbuf *out, bool no_network)
 /* /bin and its like are links into /usr on a merged system, directories on others. */
 static void add_system(struct strbuf *out)
 {
-	static const char *const dirs[] = { "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32" };
+	static const char *const dirs[] = {
+		"/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32"
+	};
 	char target[256];
 	struct stat st;
 
@@ -52,17 +57,41 @@ static void add_system(struct strbuf *out)
 	ADD(out, "--proc", "/proc", "--dev", "/dev");
 	ADD(out, "--perms", "1777", "--tmpfs", "/tmp");
 	/* Parents that bwrap makes by itself come out closed to all but their owner. */
-	ADD(out, "--dir", "/etc", "--dir", "/home", "--dir", "/opt", "--dir", "/run", "--dir", "/run/chomp");
+	ADD(out, "--dir", "/etc", "--dir", "/home", "--dir", "/opt", "--dir", "/run", "--dir",
+	    "/run/chomp");
 	ADD(out, "--dir", "/var", "--symlink", "/tmp", "/var/tmp", "--symlink", "/run", "/var/run");
 }
 
 static void add_etc(struct strbuf *out, const struct box_host *h)
 {
 	static const char *const files[] = {
-		"alternatives", "ca-certificates", "ca-certificates.conf", "debian_version", "fonts", "gai.conf",
-		"host.conf", "hosts", "inputrc", "ld.so.cache", "ld.so.conf", "ld.so.conf.d", "localtime", "magic",
-		"mime.types", "nsswitch.conf", "os-release", "perl", "pki", "protocols", "python3", "resolv.conf",
-		"rpc", "services", "ssl", "terminfo", "timezone",
+		"alternatives",
+		"ca-certificates",
+		"ca-certificates.conf",
+		"debian_version",
+		"fonts",
+		"gai.conf",
+		"host.conf",
+		"hosts",
+		"inputrc",
+		"ld.so.cache",
+		"ld.so.conf",
+		"ld.so.conf.d",
+		"localtime",
+		"magic",
+		"mime.types",
+		"nsswitch.conf",
+		"os-release",
+		"perl",
+		"pki",
+		"protocols",
+		"python3",
+		"resolv.conf",
+		"rpc",
+		"services",
+		"ssl",
+		"terminfo",
+		"timezone",
 	};
 	char path[64];
 
@@ -106,8 +135,8 @@ static void add_file(struct strbuf *out, enum shim_fd fd, const char *path)
 	ADD(out, "--perms", "0400", "--ro-bind-data", number, path);
 }
 
-void argv_box(struct strbuf *out, const struct box_host *h, const struct dispatch *d, const char *where,
-	      const struct source *source)
+void argv_box(struct strbuf *out, const struct box_host *h, const struct dispatch *d,
+	      const char *where, const struct source *source)
 {
 	char text[64];
 
@@ -152,7 +181,8 @@ static void set_if(struct strbuf *out, const char *name, const char *value)
 		set(out, name, value);
 }
 
-void argv_env(struct strbuf *out, const struct box_host *h, const struct dispatch *d, const struct source *source)
+void argv_env(struct strbuf *out, const struct box_host *h, const struct dispatch *d,
+	      const struct source *source)
 {
 	char number[32];
 

@@ -13,14 +13,16 @@ struct box_host { /* what this host gives to every box; absolute paths, NULL whe
 	const char *etc; /* directory that holds our passwd and group */
 };
 
-/* bwrap's options, each with its NUL, for --args: `where` is the sandbox's directory, source may be NULL. */
-void argv_box(struct strbuf *out, const struct box_host *h, const struct dispatch *d, const char *where,
-	      const struct source *source);
+/* bwrap's options, each with its NUL, for --args: `where` is the sandbox's directory, source may be
+ * NULL. */
+void argv_box(struct strbuf *out, const struct box_host *h, const struct dispatch *d,
+	      const char *where, const struct source *source);
 
 /* The same namespaces and mounts without anything of a dispatch: can a box be built here at all? */
 void argv_probe(struct strbuf *out);
 
 /* NAME=value strings, each with its NUL. */
-void argv_env(struct strbuf *out, const struct box_host *h, const struct dispatch *d, const struct source *source);
+void argv_env(struct strbuf *out, const struct box_host *h, const struct dispatch *d,
+	      const struct source *source);
 
 #endif

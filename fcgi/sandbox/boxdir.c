@@ -135,7 +135,7 @@ bool boxdir_record(int fd, struct exit_record *out)
 	copy_text(out->reason, sizeof out->reason, reason);
 	copy_text(out->error, sizeof out->error, error);
 	copy_text(out->ended, sizeof out->ended, ended);
-	if (ok && reason == NULL) { /* there, but not one of ours: it says that the box ended, and no more */
+	if (ok && reason == NULL) { /* not one of ours: it says no more than that the box ended */
 		copy_text(out->reason, sizeof out->reason, "error");
 		copy_text(out->error, sizeof out->error, "the exit record is damaged");
 	}

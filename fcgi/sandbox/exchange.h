@@ -1,6 +1,5 @@
-/*
- * One request and its answer, without the connection: server.c fills it, route.c decides, server.c sends.
- */
+/* One request and its answer, without the connection: connection.c fills it and sends, route.c
+ * decides. */
 #ifndef CHOMP_SANDBOX_EXCHANGE_H
 #define CHOMP_SANDBOX_EXCHANGE_H
 
@@ -22,12 +21,13 @@ struct exchange {
 
 	/* the request */
 	const char *method, *path;
-	const char *offset; /* ?offset=, or NULL */
+	const char *offset;                        /* ?offset=, or NULL */
 	const char *authorization, *host, *origin; /* NULL when missing */
 	char *body;
 	size_t body_len;
 
-	/* the answer: head and the first part of the body in `out`, then file_left bytes of `file` from file_at */
+	/* the answer: head and the first part of the body in `out`, then file_left bytes of `file`
+	 * from file_at */
 	bool answered;
 	struct strbuf out;
 	int file; /* -1: none */
@@ -41,7 +41,8 @@ struct exchange *exchange_new(struct life *life, int capacity);
 void exchange_free(struct exchange *x); /* also takes it off life's lists */
 
 /* What can be refused before the body is read: identity, route, method.  ERR_OK: go on. */
-enum err route_check(const struct exchange *x, const char *secret, bool tcp, const char **allow, struct errinfo *e);
+enum err route_check(const struct exchange *x, const char *secret, bool tcp, const char **allow,
+		     struct errinfo *e);
 
 /* Do it; x is answered now or later. */
 void route_run(struct exchange *x);

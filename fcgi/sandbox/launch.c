@@ -41,25 +41,28 @@ static int memory_file(const char *name, const char *text, size_t len)
 
 	if (fd < 0)
 		return -1;
-	int high = write_all(fd, text, len) < 0 || lseek(fd, 0, SEEK_SET) < 0 ? -1
-										: fcntl(fd, F_DUPFD_CLOEXEC, ABOVE);
+	int high = write_all(fd, text, len) < 0 || lseek(fd, 0, SEEK_SET) < 0
+			   ? -1
+			   : fcntl(fd, F_DUPFD_CLOEXEC, ABOVE);
 	close(fd);
 	return high;
 }
 
-static int spawn(const char *path, char *const argv[], const posix_spawn_file_actions_t *files, pid_t *pid)
+static int spawn(const char *path, char *const argv[], const posix_spawn_file_actions_t *files,
+		 pid_t *pid)
 {
 	static char *const no_env[] = { NULL };
 	posix_spawnattr_t attr;
 	sigset_t all;
 
 	/*
-	 * Every signal starts blocked (the shim reads them from a descriptor: none can fall into the gap before it does)
-	 * and at its default (we ignore SIGPIPE; a child must not).
+	 * Every signal starts blocked (the shim reads them from a descriptor: none can fall into
+	 * the gap before it does) and at its default (we ignore SIGPIPE; a child must not).
 	 */
 	sigfillset(&all);
 	posix_spawnattr_init(&attr);
-	posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+	posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGMASK |
+						POSIX_SPAWN_SETSIGDEF);
 	posix_spawnattr_setsigmask(&attr, &all);
 	posix_spawnattr_setsigdefault(&attr, &all);
 	int rc = posix_spawn(pid, path, files, &attr, argv, no_env);
@@ -87,7 +90,8 @@ static enum err probe_failed(const char *said, struct errinfo *e)
 			*p = '?';
 	}
 	return err_wire(e, ERR_BAD_INPUT, "no_boundary",
-			"this host refuses to build a box (%s); allow it: sysctl kernel.unprivileged_userns_clone=1, "
+			"this host refuses to build a box (%s); allow it: sysctl "
+			"kernel.unprivileged_userns_clone=1, "
 			"user.max_user_namespaces=15000",
 			line[0] != '\0' ? line : "bwrap failed without a word");
 }
@@ -118,14 +122,16 @@ enum err probe_boundary(const char *bwrap, struct errinfo *e)
 	int err = memory_file("chomp-probe-said", "", 0);
 	strbuf_release(&args);
 	(void)snprintf(number, sizeof number, "%d", SHIM_FD_ARGS);
-	char *argv[] = { (char[]){ "bwrap" }, (char[]){ "--args" }, number, (char[]){ "/usr/bin/true" }, NULL };
+	char *argv[] = { (char[]){ "bwrap" }, (char[]){ "--args" }, number,
+			 (char[]){ "/usr/bin/true" }, NULL };
 	actions_init(&fa);
 	posix_spawn_file_actions_adddup2(&fa, in, SHIM_FD_ARGS);
 	posix_spawn_file_actions_adddup2(&fa, err, 2);
 	posix_spawn_file_actions_addclosefrom_np(&fa, SHIM_FD_ARGS + 1);
 	int rc = in < 0 || err < 0 ? errno : spawn(bwrap, argv, &fa, &pid);
 	posix_spawn_file_actions_destroy(&fa);
-	bool ok = rc == 0 && wait_for(pid, PROBE_MS, &status) && WIFEXITED(status) && WEXITSTATUS(status) == 0;
+	bool ok = rc == 0 && wait_for(pid, PROBE_MS, &status) && WIFEXITED(status) &&
+		  WEXITSTATUS(status) == 0;
 	ssize_t n = err >= 0 ? pread(err, said, sizeof said - 1, 0) : 0;
 	said[n > 0 ? n : 0] = '\0';
 	if (in >= 0)
@@ -174,8 +180,13 @@ static int spawn_shim(const struct launch *l, const int files[static FILES], int
 	(void)snprintf(timeout, sizeof timeout, "%lld", (long long)l->dispatch->timeout_s);
 	(void)snprintf(args, sizeof args, "%d", SHIM_FD_ARGS);
 	char *argv[] = {
-		(char[]){ "chomp-shim" }, timeout, (char *)(uintptr_t)l->bwrap, (char[]){ "--args" }, args,
-		(char[]){ BOX_ENTRY }, NULL,
+		(char[]){ "chomp-shim" },
+		timeout,
+		(char *)(uintptr_t)l->bwrap,
+		(char[]){ "--args" },
+		args,
+		(char[]){ BOX_ENTRY },
+		NULL,
 	};
 	actions_init(&fa);
 	posix_spawn_file_actions_adddup2(&fa, lock, SHIM_FD_LOCK);

@@ -11,23 +11,24 @@
 enum err find_bwrap(char *path, size_t size, struct errinfo *e);
 
 /*
- * Build an empty box and throw it away (some 10 ms; at most 2 s).  ERR_BAD_INPUT with code no_boundary says what is
- * missing and what mends it.
+ * Build an empty box and throw it away (some 10 ms; at most 2 s).  ERR_BAD_INPUT with code
+ * no_boundary says what is missing and what mends it.
  */
 enum err probe_boundary(const char *bwrap, struct errinfo *e);
 
 struct launch {
 	const char *shim, *bwrap;
-	int dir, lock;          /* the sandbox's directory and its held lock; still the caller's afterwards */
-	const char *where;      /* path of that directory */
+	int dir;           /* the sandbox's directory: the caller's, also afterwards */
+	int lock;          /* its lock, held: likewise */
+	const char *where; /* path of that directory */
 	const struct box_host *host;
 	const struct dispatch *dispatch;
 	const struct source *source; /* or NULL */
 };
 
 /*
- * Start the shim in a session of its own.  *ready: read end of SHIM_FD_READY, non-blocking.  *pid is our child until it ends.
- * ERR_IO, nothing started.
+ * Start the shim in a session of its own.  *ready: read end of SHIM_FD_READY, non-blocking.  *pid
+ * is our child until it ends. ERR_IO, nothing started.
  */
 enum err launch_shim(const struct launch *l, pid_t *pid, int *ready, struct errinfo *e);
 

@@ -1,6 +1,6 @@
 /*
- * States of a living sandbox, and what moves it on.  The shim is the one that acts inside its box; we ask it (SIGTERM),
- * see it end (its pidfd), and end it ourselves only when it does not answer.
+ * States of a living sandbox, and what moves it on.  The shim is the one that acts inside its box;
+ * we ask it (SIGTERM), see it end (its pidfd), and end it ourselves only when it does not answer.
  */
 #include "sandbox/life.h"
 
@@ -24,7 +24,9 @@
 #include "sandbox/sweep.h"
 #include "sandbox/tree.h"
 
-enum { KILL_GRACE_MS = SHIM_TERM_MS + 2000 /* the shim's own grace, and time to reap a fork bomb */ };
+enum {
+	KILL_GRACE_MS = SHIM_TERM_MS + 2000 /* the shim's own grace, and time to reap a fork bomb */
+};
 
 /* ---- waiting callers ---- */
 static void join(struct life_wait **list, struct life_wait *w)
@@ -136,15 +138,15 @@ static const struct move {
 	void (*act)(struct life *, struct box *);
 	enum state to;
 } moves[] = {
-	{ STARTING, EV_READY,   tell_started,     RUNNING  },
-	{ STARTING, EV_KILL,    ask_shim,         STOPPING },
-	{ STARTING, EV_EXIT,    tell_not_started, GONE     },
-	{ RUNNING,  EV_KILL,    ask_shim,         STOPPING },
-	{ RUNNING,  EV_EXIT,    note,             GONE     },
-	{ STOPPING, EV_READY,   refuse_started,   STOPPING },
-	{ STOPPING, EV_KILL,    note,             STOPPING },
-	{ STOPPING, EV_TIMEOUT, end_shim,         STOPPING },
-	{ STOPPING, EV_EXIT,    tell_killed,      GONE     },
+	{ STARTING, EV_READY, tell_started, RUNNING },
+	{ STARTING, EV_KILL, ask_shim, STOPPING },
+	{ STARTING, EV_EXIT, tell_not_started, GONE },
+	{ RUNNING, EV_KILL, ask_shim, STOPPING },
+	{ RUNNING, EV_EXIT, note, GONE },
+	{ STOPPING, EV_READY, refuse_started, STOPPING },
+	{ STOPPING, EV_KILL, note, STOPPING },
+	{ STOPPING, EV_TIMEOUT, end_shim, STOPPING },
+	{ STOPPING, EV_EXIT, tell_killed, GONE },
 };
 
 static void happen(struct life *l, struct box *b, enum event on)
@@ -172,9 +174,11 @@ static void log_end(struct life *l, const struct box *b)
 		log_event(LOG_WARN, "box.lost", LOG_S("id", b->id), LOG_I("shim", b->shim));
 	else
 		log_event(LOG_INFO, "box.ended", LOG_S("id", b->id), LOG_S("reason", rec.reason),
-			  LOG_I("exit_code", rec.has_code ? rec.code : -1), LOG_S("error", rec.error));
+			  LOG_I("exit_code", rec.has_code ? rec.code : -1),
+			  LOG_S("error", rec.error));
+	/* Perhaps the machine changed: look again before the next one. */
 	if (told && strcmp(rec.reason, "error") == 0)
-		l->boundary_known = false; /* perhaps the machine changed: look again before the next one */
+		l->boundary_known = false;
 }
 
 static void on_gone(struct life *l, struct box *b)
@@ -182,8 +186,10 @@ static void on_gone(struct life *l, struct box *b)
 	siginfo_t info;
 	bool began = b->state != STARTING;
 
-	(void)waitid(P_PIDFD, (id_t)b->pidfd, &info, WEXITED | WNOHANG); /* not our child when it was adopted */
-	table_read_said(b); /* the last word may have come together with the end */
+	/* Not our child when it was adopted; and its last word may have come together with its end.
+	 */
+	(void)waitid(P_PIDFD, (id_t)b->pidfd, &info, WEXITED | WNOHANG);
+	table_read_said(b);
 	if (!began && b->said[0] == SHIM_READY)
 		happen(l, b, EV_READY);
 	if (b->state != STARTING)
@@ -218,7 +224,8 @@ void life_step(struct life *l)
 	struct epoll_event ev[64];
 	int n = epoll_wait(l->epoll, ev, 64, 0);
 
-	/* An event may outlive its box within one batch: look the box up by number, never by pointer. */
+	/* An event may outlive its box within one batch: look the box up by number, never by
+	 * pointer. */
 	for (int i = 0; i < n; i++) {
 		enum watched what = (enum watched)(ev[i].data.u64 & 3);
 		struct box *b = table_by_number(l, ev[i].data.u64 >> 2);
@@ -241,7 +248,8 @@ static void finish(struct life_wait *w, enum err rc, const struct errinfo *e)
 
 static enum err killed_before(struct errinfo *e)
 {
-	return err_wire(e, ERR_CONFLICT, "killed", "this dispatch was killed; use a new dispatchId");
+	return err_wire(e, ERR_CONFLICT, "killed",
+			"this dispatch was killed; use a new dispatchId");
 }
 
 /* What a directory that is there already says.  ERR_NOT_FOUND: go on and start it. */
@@ -254,8 +262,9 @@ static enum err look_back(struct life *l, const char *id, struct errinfo *e)
 		return rc;
 	if (boxdir_killed(fd))
 		rc = killed_before(e);
-	else if (!boxdir_begun(fd, NULL)) /* left by a crash between mkdir and begin; a shim may just be at it */
-		rc = boxdir_alive(fd) ? err_set(e, ERR_BUSY, 0, "the sandbox is being started") : ERR_NOT_FOUND;
+	else if (!boxdir_begun(fd, NULL)) /* left by a crash; or a shim is just at it */
+		rc = boxdir_alive(fd) ? err_set(e, ERR_BUSY, 0, "the sandbox is being started")
+				      : ERR_NOT_FOUND;
 	close(fd);
 	return rc;
 }
@@ -273,8 +282,8 @@ static enum err check_boundary(struct life *l, struct errinfo *e)
 	return rc;
 }
 
-static enum err start(struct life *l, struct arena *a, const struct dispatch *d, struct life_wait *w,
-		      struct errinfo *e)
+static enum err start(struct life *l, struct arena *a, const struct dispatch *d,
+		      struct life_wait *w, struct errinfo *e)
 {
 	struct source source = { 0 };
 	bool has_source = d->dir != NULL && d->repo_url == NULL;
@@ -283,7 +292,8 @@ static enum err start(struct life *l, struct arena *a, const struct dispatch *d,
 	enum err rc;
 
 	if (l->len >= l->conf.capacity || l->len >= BOX_MAX)
-		return err_set(e, ERR_LIMIT, 0, "all %d sandboxes of this host are in use", l->conf.capacity);
+		return err_set(e, ERR_LIMIT, 0, "all %d sandboxes of this host are in use",
+			       l->conf.capacity);
 	if ((has_source && (rc = source_check(a, d->dir, &source, e)) != ERR_OK) ||
 	    (rc = check_boundary(l, e)) != ERR_OK ||
 	    (rc = boxdir_claim(l->root, w->id, &dir, &lock, e)) != ERR_OK)

@@ -1,9 +1,9 @@
 /*
  * The sandboxes of this host: started, found again after a restart, killed.
  *
- * Truth lies in the directories (boxdir.h); the table here holds the living ones only, each with the pidfd of its shim.
- * Nothing blocks: what takes time reports through `struct life_wait`.  All descriptors hang on one epoll descriptor,
- * so any loop can carry it.
+ * Truth lies in the directories (boxdir.h); the table here holds the living ones only, each with
+ * the pidfd of its shim. Nothing blocks: what takes time reports through `struct life_wait`.  All
+ * descriptors hang on one epoll descriptor, so any loop can carry it.
  */
 #ifndef CHOMP_SANDBOX_LIFE_H
 #define CHOMP_SANDBOX_LIFE_H
@@ -20,15 +20,16 @@
 
 struct life;
 
-struct life_conf { /* text is borrowed for the life of `struct life` */
-	const char *dir;         /* of the sandboxes, absolute */
-	const char *secret;      /* sandbox ids are made with it; NULL: a key of its own is kept in dir */
+struct life_conf {          /* text is borrowed for the life of `struct life` */
+	const char *dir;    /* of the sandboxes, absolute */
+	const char *secret; /* ids are made with it; NULL: a key of our own, kept in dir */
 	const char *shim;
-	struct box_host host;    /* host.etc is filled in */
+	struct box_host host; /* host.etc is filled in */
 	int capacity;
 };
 
-/* A caller that waits.  done is called exactly once, perhaps before the function returns, unless life_forget comes first. */
+/* A caller that waits.  done is called exactly once, perhaps before the function returns, unless
+ * life_forget comes first. */
 struct life_wait {
 	struct life_wait *next;
 	void (*done)(struct life_wait *w, enum err rc, const struct errinfo *e);
@@ -43,23 +44,24 @@ int life_fd(const struct life *l); /* readable: call life_step */
 void life_step(struct life *l);
 
 /*
- * Start the sandbox of d->id, or find it started.  done: ERR_OK; ERR_CONFLICT (killed); ERR_LIMIT (full); ERR_BUSY;
- * ERR_BAD_INPUT (dir; or code no_boundary); ERR_IO, ERR_DISK_FULL.
+ * Start the sandbox of d->id, or find it started.  done: ERR_OK; ERR_CONFLICT (killed); ERR_LIMIT
+ * (full); ERR_BUSY; ERR_BAD_INPUT (dir; or code no_boundary); ERR_IO, ERR_DISK_FULL.
  */
 void life_dispatch(struct life *l, struct arena *a, const struct dispatch *d, struct life_wait *w);
 
-/* `id` is a sandbox's or a dispatch's.  done, when nothing of it is left: ERR_OK; ERR_BUSY; ERR_IO. */
+/* `id` is a sandbox's or a dispatch's.  done when nothing is left: ERR_OK, ERR_BUSY, ERR_IO. */
 void life_kill(struct life *l, const char *id, struct life_wait *w);
 
 void life_forget(struct life *l, struct life_wait *w); /* the caller went away */
 
 /* Never blocks; texts live in the arena. */
-enum err life_status(struct life *l, struct arena *a, const char *id, struct status *out, struct errinfo *e);
+enum err life_status(struct life *l, struct arena *a, const char *id, struct status *out,
+		     struct errinfo *e);
 
-/* The log, open for reading, and its size.  *fd is -1 when nothing was written yet.  ERR_NOT_FOUND. */
+/* The log, open for reading, and its size; *fd is -1 when there is none yet.  ERR_NOT_FOUND. */
 enum err life_log(struct life *l, const char *id, int *fd, off_t *size, struct errinfo *e);
 
-/* Refuse dispatches and kill every box; life_drained when the last is gone and its files are removed. */
+/* Refuse dispatches, kill every box; life_drained when all are gone and their files removed. */
 void life_drain(struct life *l);
 bool life_drained(const struct life *l);
 int life_count(const struct life *l);

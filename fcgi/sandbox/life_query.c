@@ -80,11 +80,13 @@ enum err life_open(const struct life_conf *conf, struct life **out, struct errin
 	l->root = open(conf->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (l->root < 0)
 		return err_set(e, ERR_IO, errno, "open %.150s", conf->dir);
-	if ((rc = open_loop(l, e)) != ERR_OK || (rc = own_key(l, e)) != ERR_OK || (rc = write_etc(l, e)) != ERR_OK)
+	if ((rc = open_loop(l, e)) != ERR_OK || (rc = own_key(l, e)) != ERR_OK ||
+	    (rc = write_etc(l, e)) != ERR_OK)
 		return rc;
 	table_adopt_all(l);
 	table_sweep(l);
-	/* Ask once now, so that the log says it at once; every dispatch asks again while the answer is no. */
+	/* Ask once now, so that the log says it at once; every dispatch asks again while the answer
+	 * is no. */
 	l->boundary_known = find_bwrap(l->bwrap, sizeof l->bwrap, &why) == ERR_OK &&
 			    probe_boundary(l->bwrap, &why) == ERR_OK;
 	if (!l->boundary_known)
@@ -121,7 +123,8 @@ bool life_drained(const struct life *l)
 	return l->draining && l->len == 0 && l->sweeper < 0;
 }
 
-enum err life_status(struct life *l, struct arena *a, const char *id, struct status *out, struct errinfo *e)
+enum err life_status(struct life *l, struct arena *a, const char *id, struct status *out,
+		     struct errinfo *e)
 {
 	struct begun begun = { 0 };
 	struct exit_record rec = { 0 };
@@ -144,8 +147,9 @@ enum err life_status(struct life *l, struct arena *a, const char *id, struct sta
 	out->reason = arena_strdup(a, rec.reason);
 	out->error = arena_strdup(a, rec.error);
 	out->ended = arena_strdup(a, rec.ended);
+	/* Before it began; or so hard that nobody was left to write it down. */
 	if (!out->alive && !ended && boxdir_killed(fd))
-		out->reason = "killed"; /* before it began, or so hard that nobody was left to write it down */
+		out->reason = "killed";
 	close(fd);
 	return ERR_OK;
 }

@@ -1,5 +1,6 @@
 #include "sandbox/life_table.h"
 
+#include <assert.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -31,7 +32,8 @@ void table_id_of(const struct life *l, const char *dispatch_id, char id[static S
 }
 
 /* ---- descriptors ---- */
-static enum err watch(const struct life *l, int fd, uint64_t number, enum watched what, struct errinfo *e)
+static enum err watch(const struct life *l, int fd, uint64_t number, enum watched what,
+		      struct errinfo *e)
 {
 	struct epoll_event ev = { .events = EPOLLIN, .data.u64 = number << 2 | (uint64_t)what };
 
@@ -54,7 +56,8 @@ void table_set_timer(struct life *l)
 		t.it_value.tv_sec = nearest / 1000;
 		t.it_value.tv_nsec = nearest % 1000 * 1000000;
 	}
-	(void)timerfd_settime(l->timer, TFD_TIMER_ABSTIME, &t, NULL); /* writing also clears its readiness */
+	/* Setting it also clears its readiness. */
+	(void)timerfd_settime(l->timer, TFD_TIMER_ABSTIME, &t, NULL);
 }
 
 bool table_read_said(struct box *b)
@@ -88,7 +91,8 @@ struct box *table_by_number(struct life *l, uint64_t number)
 	return NULL;
 }
 
-enum err table_add(struct life *l, const char *id, pid_t shim, int ready, enum state state, struct errinfo *e)
+enum err table_add(struct life *l, const char *id, pid_t shim, int ready, enum state state,
+		   struct errinfo *e)
 {
 	enum err rc = ERR_OK;
 	int pidfd = pidfd_of(shim);
@@ -123,12 +127,12 @@ enum err table_add(struct life *l, const char *id, pid_t shim, int ready, enum s
 
 void table_remove(struct life *l, struct box *b)
 {
-	for (int i = 0; i < l->len; i++) {
-		if (l->box[i] != b)
-			continue;
-		l->box[i] = l->box[--l->len];
-		break;
-	}
+	int i = 0;
+
+	while (i < l->len && l->box[i] != b)
+		i++;
+	assert(i < l->len);
+	l->box[i] = l->box[--l->len];
 	table_close_ready(l, b);
 	close(b->pidfd);
 	free(b);
@@ -138,8 +142,8 @@ void table_remove(struct life *l, struct box *b)
 /* ---- adoption ---- */
 
 /*
- * A held lock says that a shim lives, `begun` says its number.  The number may have gone to another process by the time
- * we open it; if the lock is still held *after* that, it was the shim.
+ * A held lock says that a shim lives, `begun` says its number.  The number may have gone to another
+ * process by the time we open it; if the lock is still held *after* that, it was the shim.
  */
 static struct box *adopt(struct life *l, const char *id)
 {
@@ -213,14 +217,18 @@ enum err table_bury(struct life *l, const char *id, struct errinfo *e)
 	enum err rc;
 
 	if (make_dir(l->root, id, 0700) < 0)
-		return err_set(e, errno == ENOSPC ? ERR_DISK_FULL : ERR_IO, errno, "mark as killed");
+		return err_set(e, errno == ENOSPC ? ERR_DISK_FULL : ERR_IO, errno,
+			       "mark as killed");
 	if ((rc = boxdir_open(l->root, id, &fd, e)) != ERR_OK)
 		return rc;
 	if (boxdir_alive(fd) && table_find(l, id) == NULL)
 		rc = err_set(e, ERR_BUSY, 0, "the sandbox is being started");
-	else if (!boxdir_killed(fd) || !boxdir_begun(fd, NULL)) /* one that began is safe from a second start anyway */
+	else if (!boxdir_killed(fd) || !boxdir_begun(fd, NULL))
+		/* One that began is safe from a second start anyway: no need to wait for the disk.
+		 */
 		rc = boxdir_mark_killed(l->root, fd, !boxdir_begun(fd, NULL), e);
-	if (rc == ERR_OK && (!sweep_move(l->root, fd, "workspace") || !sweep_move(l->root, fd, "home")))
+	if (rc == ERR_OK &&
+	    (!sweep_move(l->root, fd, "workspace") || !sweep_move(l->root, fd, "home")))
 		log_event(LOG_WARN, "box.sweep", LOG_S("id", id), LOG_S("why", strerror(errno)));
 	close(fd);
 	if (rc == ERR_OK)
@@ -276,7 +284,8 @@ enum err table_write_about(int dir, const struct dispatch *d, struct errinfo *e)
 	jw_str(&w, "agent", d->agent);
 	jw_object_end(&w);
 	strbuf_putc(&text, '\n');
-	int fd = openat(dir, "about.json", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+	int fd = openat(dir, "about.json", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW,
+			0600);
 	bool ok = fd >= 0 && write_all(fd, text.buf, text.len) == 0;
 	int why = errno;
 	if (fd >= 0)

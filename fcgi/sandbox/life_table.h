@@ -1,4 +1,5 @@
-/* The inside of `struct life`, shared by life.c (moves), life_table.c (table, descriptors, adoption) and life_query.c. */
+/* The inside of `struct life`, shared by life.c (moves), life_table.c (table, descriptors,
+ * adoption) and life_query.c. */
 #ifndef CHOMP_SANDBOX_LIFE_TABLE_H
 #define CHOMP_SANDBOX_LIFE_TABLE_H
 
@@ -48,14 +49,16 @@ struct box *table_find(struct life *l, const char *id);
 struct box *table_by_number(struct life *l, uint64_t number);
 
 /* Takes `ready` (or -1), also on error. */
-enum err table_add(struct life *l, const char *id, pid_t shim, int ready, enum state state, struct errinfo *e);
+enum err table_add(struct life *l, const char *id, pid_t shim, int ready, enum state state,
+		   struct errinfo *e);
 void table_remove(struct life *l, struct box *b);
 void table_set_timer(struct life *l); /* to the nearest deadline */
 bool table_read_said(struct box *b);  /* true when the shim has said all */
 void table_close_ready(struct life *l, struct box *b);
 void table_adopt_all(struct life *l);
 
-/* What a killed, no longer living sandbox leaves: the mark, record and log; its files go to the trash. */
+/* What a killed, no longer living sandbox leaves: the mark, record and log; its files go to the
+ * trash. */
 enum err table_bury(struct life *l, const char *id, struct errinfo *e);
 void table_sweep(struct life *l);
 void table_sweep_done(struct life *l);

@@ -1,4 +1,5 @@
-/* chomp-sandbox: the local sandbox host.  Options below; the protocol is in docs/API.md, the life of a box in life.h. */
+/* chomp-sandbox: the local sandbox host.  Options below; the protocol is in docs/API.md, the life
+ * of a box in life.h. */
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
@@ -10,10 +11,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "core/instance.h"
 #include "core/arena.h"
+#include "core/instance.h"
 #include "core/log.h"
 #include "core/number.h"
+#include "sandbox/address.h"
 #include "sandbox/life.h"
 #include "sandbox/life_table.h"
 #include "sandbox/server.h"
@@ -26,17 +28,25 @@ struct options {
 };
 
 static const char usage[] =
-	"usage: chomp-sandbox --dir DIR --listen unix:/PATH|127.0.0.1:PORT --scripts DIR [--shim PATH]\n"
-	"         [--lock FILE] [--secret-fd N | --secret-file FILE] [--agents DIR] [--callback DIR] [--capacity N]\n"
+	"usage: chomp-sandbox --dir DIR --listen unix:/PATH|127.0.0.1:PORT --scripts DIR [--shim "
+	"PATH]\n"
+	"         [--lock FILE] [--secret-fd N | --secret-file FILE] [--agents DIR] [--callback "
+	"DIR] [--capacity N]\n"
 	"SIGTERM stops it and leaves the boxes running; SIGUSR1 ends every box first.\n";
 
 static const struct option long_options[] = {
-	{ "dir", required_argument, NULL, 'd' },       { "listen", required_argument, NULL, 'l' },
-	{ "lock", required_argument, NULL, 'k' },      { "secret-fd", required_argument, NULL, 'n' },
-	{ "secret-file", required_argument, NULL, 'f' }, { "scripts", required_argument, NULL, 's' },
-	{ "agents", required_argument, NULL, 'a' },    { "callback", required_argument, NULL, 'b' },
-	{ "shim", required_argument, NULL, 'm' },      { "capacity", required_argument, NULL, 'c' },
-	{ "help", no_argument, NULL, 'h' },            { 0 },
+	{ "dir", required_argument, NULL, 'd' },
+	{ "listen", required_argument, NULL, 'l' },
+	{ "lock", required_argument, NULL, 'k' },
+	{ "secret-fd", required_argument, NULL, 'n' },
+	{ "secret-file", required_argument, NULL, 'f' },
+	{ "scripts", required_argument, NULL, 's' },
+	{ "agents", required_argument, NULL, 'a' },
+	{ "callback", required_argument, NULL, 'b' },
+	{ "shim", required_argument, NULL, 'm' },
+	{ "capacity", required_argument, NULL, 'c' },
+	{ "help", no_argument, NULL, 'h' },
+	{ 0 },
 };
 
 /* 0; 1: help was asked for; 2: wrong. */
@@ -47,14 +57,30 @@ static int parse(int argc, char **argv, struct options *o)
 	while ((c = getopt_long(argc, argv, "", long_options, NULL)) != -1) {
 		const char **text = NULL;
 		switch (c) {
-		case 'd': text = &o->dir; break;
-		case 'l': text = &o->listen; break;
-		case 'k': text = &o->lock; break;
-		case 'f': text = &o->secret_file; break;
-		case 's': text = &o->scripts; break;
-		case 'a': text = &o->agents; break;
-		case 'b': text = &o->callback; break;
-		case 'm': text = &o->shim; break;
+		case 'd':
+			text = &o->dir;
+			break;
+		case 'l':
+			text = &o->listen;
+			break;
+		case 'k':
+			text = &o->lock;
+			break;
+		case 'f':
+			text = &o->secret_file;
+			break;
+		case 's':
+			text = &o->scripts;
+			break;
+		case 'a':
+			text = &o->agents;
+			break;
+		case 'b':
+			text = &o->callback;
+			break;
+		case 'm':
+			text = &o->shim;
+			break;
 		case 'n':
 			if (number_parse(optarg, 3, INT_MAX, &o->secret_fd) < 0)
 				return 2;
@@ -75,7 +101,8 @@ static int parse(int argc, char **argv, struct options *o)
 }
 
 /* Boxes and shims are started from other directories: every path becomes absolute. */
-static enum err absolute(struct arena *a, const char *option, const char **path, bool must_exist, struct errinfo *e)
+static enum err absolute(struct arena *a, const char *option, const char **path, bool must_exist,
+			 struct errinfo *e)
 {
 	char real[PATH_MAX];
 
@@ -144,7 +171,8 @@ static enum err read_secret(const struct options *o, const char **out, struct er
 	secret[strcspn(secret, "\r\n")] = '\0';
 	size_t len = strlen(secret);
 	if (len < SECRET_MIN || len > SECRET_MAX)
-		return err_set(e, ERR_BAD_INPUT, 0, "the secret must have %d to %d characters", SECRET_MIN, SECRET_MAX);
+		return err_set(e, ERR_BAD_INPUT, 0, "the secret must have %d to %d characters",
+			       SECRET_MIN, SECRET_MAX);
 	*out = secret;
 	return ERR_OK;
 }
@@ -175,8 +203,10 @@ static enum err run(struct arena *a, struct options *o, struct errinfo *e)
 	struct life *life = NULL;
 	enum err rc;
 
-	if ((rc = absolute_all(a, o, e)) != ERR_OK || (rc = read_secret(o, &server.secret, e)) != ERR_OK ||
-	    (rc = server_check_listen(&server, e)) != ERR_OK || (rc = take_lock(o->lock, e)) != ERR_OK)
+	if ((rc = absolute_all(a, o, e)) != ERR_OK ||
+	    (rc = read_secret(o, &server.secret, e)) != ERR_OK ||
+	    (rc = address_check(o->listen, server.secret != NULL, e)) != ERR_OK ||
+	    (rc = take_lock(o->lock, e)) != ERR_OK)
 		return rc;
 	const struct life_conf conf = {
 		.dir = o->dir,
@@ -185,6 +215,9 @@ static enum err run(struct arena *a, struct options *o, struct errinfo *e)
 		.host = { .scripts = o->scripts, .agents = o->agents, .callback = o->callback },
 		.capacity = (int)o->capacity,
 	};
+	/* Agents would look like root to whatever asks the kernel who they are. */
+	if (geteuid() == 0)
+		log_event(LOG_WARN, "host.root", LOG_S("why", "run it as a user of its own"));
 	rc = life_open(&conf, &life, e);
 	if (rc == ERR_OK)
 		rc = server_run(&server, life, e);

@@ -41,8 +41,8 @@ static bool is_name(const char *s) /* ^[a-z0-9]+(-[a-z0-9]+)*$ */
 {
 	size_t len = strlen(s);
 
-	return all_of(s, "abcdefghijklmnopqrstuvwxyz0123456789-") && s[0] != '-' && s[len - 1] != '-' &&
-	       strstr(s, "--") == NULL;
+	return all_of(s, "abcdefghijklmnopqrstuvwxyz0123456789-") && s[0] != '-' &&
+	       s[len - 1] != '-' && strstr(s, "--") == NULL;
 }
 
 static bool is_line(const char *s) /* no control characters */
@@ -101,23 +101,28 @@ static bool is_env_name(const char *s)
 }
 
 /*
- * Names we set ourselves, and names that change how a loader, a shell or bwrap itself behaves: the environment is
- * given to bwrap, which runs outside the box.  A name that ends in '*' stands for all that begin so.
+ * Names we set ourselves, and names that change how a loader, a shell or bwrap itself behaves: the
+ * environment is given to bwrap, which runs outside the box.  A name that ends in '*' stands for
+ * all that begin so.
  */
 static bool env_name_reserved(const char *name)
 {
 	static const char *const reserved[] = {
-		"AGENT", "AGENT_COMMAND", "BASHOPTS", "BASH_*", "CDPATH", "CHOMP_*", "ENV", "GCONV_PATH",
-		"GLIBC_*", "GLOBIGNORE", "HOME", "HOSTALIASES", "IFS", "LANG", "LANGUAGE", "LC_*", "LD_*",
-		"LOCALDOMAIN", "LOCPATH", "LOGNAME", "MALLOC_*", "MODEL", "NLSPATH", "PATH", "PROMPT_COMMAND",
-		"PS4", "PWD", "OLDPWD", "RESOLV_*", "RES_OPTIONS", "ROUTER", "SESSION_ID", "SHELL", "SHELLOPTS",
-		"TASK_*", "TERM", "TMPDIR", "TZDIR", "USER",
+		"AGENT",    "AGENT_COMMAND", "BASHOPTS",    "BASH_*",    "CDPATH",
+		"CHOMP_*",  "ENV",           "GCONV_PATH",  "GLIBC_*",   "GLOBIGNORE",
+		"HOME",     "HOSTALIASES",   "IFS",         "LANG",      "LANGUAGE",
+		"LC_*",     "LD_*",          "LOCALDOMAIN", "LOCPATH",   "LOGNAME",
+		"MALLOC_*", "MODEL",         "NLSPATH",     "PATH",      "PROMPT_COMMAND",
+		"PS4",      "PWD",           "OLDPWD",      "RESOLV_*",  "RES_OPTIONS",
+		"ROUTER",   "SESSION_ID",    "SHELL",       "SHELLOPTS", "TASK_*",
+		"TERM",     "TMPDIR",        "TZDIR",       "USER",
 	};
 
 	for (size_t i = 0; i < sizeof reserved / sizeof reserved[0]; i++) {
 		size_t len = strlen(reserved[i]);
 		bool family = reserved[i][len - 1] == '*';
-		if (family ? strncmp(name, reserved[i], len - 1) == 0 : strcmp(name, reserved[i]) == 0)
+		if (family ? strncmp(name, reserved[i], len - 1) == 0
+			   : strcmp(name, reserved[i]) == 0)
 			return true;
 	}
 	return false;
@@ -133,10 +138,12 @@ struct field {
 };
 
 /* Empty text in an optional field is a missing one. */
-static enum err read_field(const struct json_object *o, const struct field *f, const char **out, struct errinfo *e)
+static enum err read_field(const struct json_object *o, const struct field *f, const char **out,
+			   struct errinfo *e)
 {
 	const char *s = NULL;
-	enum err rc = f->required ? jr_str(o, f->key, 1, f->max, &s, e) : jr_str_opt(o, f->key, 0, f->max, &s, e);
+	enum err rc = f->required ? jr_str(o, f->key, 1, f->max, &s, e)
+				  : jr_str_opt(o, f->key, 0, f->max, &s, e);
 
 	if (rc != ERR_OK || s == NULL || (*s == '\0' && !f->required))
 		return rc;
@@ -159,7 +166,8 @@ static enum err read_texts(const struct json_object *o, struct dispatch *d, stru
 		{ { "model", is_line, "one line of text", TEXT_MAX, false }, &d->model },
 		{ { "command", is_line, "one line of text", TEXT_MAX, false }, &d->command },
 		{ { "router", is_name, "a router's id", ID_MAX, false }, &d->router },
-		{ { "repoUrl", is_repo, "the URL of a repository", TEXT_MAX, false }, &d->repo_url },
+		{ { "repoUrl", is_repo, "the URL of a repository", TEXT_MAX, false },
+		  &d->repo_url },
 		{ { "branch", is_argument, "the name of a branch", TEXT_MAX, false }, &d->branch },
 	};
 
@@ -171,7 +179,8 @@ static enum err read_texts(const struct json_object *o, struct dispatch *d, stru
 	return ERR_OK;
 }
 
-static enum err read_task(struct arena *a, const struct json_object *o, struct dispatch *d, struct errinfo *e)
+static enum err read_task(struct arena *a, const struct json_object *o, struct dispatch *d,
+			  struct errinfo *e)
 {
 	int64_t n = 0;
 	enum err rc = jr_i64(o, "taskId", 0, INT64_MAX, &n, e); /* number or decimal text */
@@ -184,8 +193,11 @@ static enum err read_task(struct arena *a, const struct json_object *o, struct d
 
 static enum err read_place(const struct json_object *o, struct dispatch *d, struct errinfo *e)
 {
-	static const struct field inside = { "dir", is_inside, "a path inside the clone, without ..,", TEXT_MAX, false };
-	static const struct field here = { "dir", is_absolute, "an absolute path (there is no repoUrl)", TEXT_MAX,
+	static const struct field inside = { "dir", is_inside,
+					     "a path inside the clone, without ..,", TEXT_MAX,
+					     false };
+	static const struct field here = { "dir", is_absolute,
+					   "an absolute path (there is no repoUrl)", TEXT_MAX,
 					   false };
 	const char *network = NULL;
 	enum err rc = read_field(o, d->repo_url != NULL ? &inside : &here, &d->dir, e);
@@ -201,7 +213,8 @@ static enum err read_place(const struct json_object *o, struct dispatch *d, stru
 	return ERR_OK;
 }
 
-static enum err read_history(struct arena *a, const struct json_object *o, struct dispatch *d, struct errinfo *e)
+static enum err read_history(struct arena *a, const struct json_object *o, struct dispatch *d,
+			     struct errinfo *e)
 {
 	struct json_object *history = NULL;
 	enum err rc = jr_arr_opt(o, "history", &history, e);
@@ -211,7 +224,8 @@ static enum err read_history(struct arena *a, const struct json_object *o, struc
 		return rc;
 	for (size_t i = 0; i < json_array_len(history); i++) {
 		if (!json_is_object(json_array_at(history, i)))
-			return err_set(e, ERR_BAD_INPUT, 0, "history: an array of objects is wanted");
+			return err_set(e, ERR_BAD_INPUT, 0,
+				       "history: an array of objects is wanted");
 	}
 	d->history = json_text(a, history);
 	return ERR_OK;
@@ -246,9 +260,11 @@ static enum err read_pair(const char *key, struct json_object *value, void *arg)
 
 	(void)value;
 	if (strlen(key) > ID_MAX || !is_env_name(key))
-		return err_set(r->e, ERR_BAD_INPUT, 0, "env: %.64s is not a name like API_KEY", key);
+		return err_set(r->e, ERR_BAD_INPUT, 0, "env: %.64s is not a name like API_KEY",
+			       key);
 	if (env_name_reserved(key))
-		return err_set(r->e, ERR_BAD_INPUT, 0, "env: %s is not to be set from outside", key);
+		return err_set(r->e, ERR_BAD_INPUT, 0, "env: %s is not to be set from outside",
+			       key);
 	if (d->env_len == DISPATCH_ENV_MAX)
 		return err_set(r->e, ERR_BAD_INPUT, 0, "env: at most %d names", DISPATCH_ENV_MAX);
 	struct env_pair *p = &d->env[d->env_len];
@@ -270,7 +286,8 @@ static enum err read_env(const struct json_object *o, struct dispatch *d, struct
 	return json_each(env, read_pair, &r);
 }
 
-enum err dispatch_parse(struct arena *a, const char *body, size_t len, struct dispatch *out, struct errinfo *e)
+enum err dispatch_parse(struct arena *a, const char *body, size_t len, struct dispatch *out,
+			struct errinfo *e)
 {
 	struct json_object *o = NULL;
 	enum err rc;

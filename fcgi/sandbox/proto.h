@@ -1,6 +1,6 @@
 /*
- * The words of the host protocol (docs/API.md, "Sandbox host protocol"): a dispatch read strictly, answers written.
- * Pure: no files, no processes.
+ * The words of the host protocol (docs/API.md, "Sandbox host protocol"): a dispatch read strictly,
+ * answers written. Pure: no files, no processes.
  */
 #ifndef CHOMP_SANDBOX_PROTO_H
 #define CHOMP_SANDBOX_PROTO_H
@@ -19,15 +19,16 @@ struct env_pair {
 	const char *name, *value;
 };
 
-struct dispatch { /* text lives in the request's arena; optional text is NULL when missing or empty */
+struct dispatch {            /* texts live in the request's arena; optional ones may be NULL */
 	const char *id;      /* ^[0-9a-f]{32}$ */
 	const char *task;    /* decimal */
 	const char *session; /* ^s[0-9]+$ */
 	const char *prompt, *agent;
 	const char *history; /* a JSON array, as text */
 	const char *model, *command, *router, *repo_url, *branch;
-	const char *dir;     /* with repo_url a path inside the clone, else an absolute path on this host */
-	bool no_network;     /* network is "none" */
+	const char
+		*dir; /* a path inside the clone; without repo_url an absolute one on this host */
+	bool no_network; /* network is "none" */
 	const char *callback_url, *callback_token;
 	struct env_pair env[DISPATCH_ENV_MAX];
 	size_t env_len;
@@ -35,7 +36,8 @@ struct dispatch { /* text lives in the request's arena; optional text is NULL wh
 };
 
 /* ERR_BAD_JSON, ERR_BAD_INPUT (bad_field, naming the field). */
-enum err dispatch_parse(struct arena *a, const char *body, size_t len, struct dispatch *out, struct errinfo *e);
+enum err dispatch_parse(struct arena *a, const char *body, size_t len, struct dispatch *out,
+			struct errinfo *e);
 
 struct status { /* an unknown sandbox: all zero but id */
 	const char *id;

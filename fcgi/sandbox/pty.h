@@ -10,7 +10,8 @@ struct pty {
 /* Open a pair of 80 columns and 24 lines; 0, or -1 with errno. */
 int pty_open(struct pty *p);
 
-/* In the child: begin a session, make the slave its controlling terminal and descriptors 0, 1 and 2.  0, or -1. */
+/* In the child: begin a session, make the slave its controlling terminal and descriptors 0, 1
+ * and 2.  0, or -1. */
 int pty_become(const struct pty *p);
 
 #endif

@@ -34,7 +34,8 @@ enum err record_begin(int dir, int64_t now_ms, struct errinfo *e)
 		return err_set(e, errno == ENOSPC ? ERR_DISK_FULL : ERR_IO, errno, "begun");
 	int bad = write_all(fd, text, (size_t)len) < 0 || fsync(fd) < 0;
 	int up = bad ? -1 : openat(dir, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	/* The entry of the directory itself was made by chomp-sandbox, which leaves waiting for the disk to us. */
+	/* The entry of the directory itself was made by chomp-sandbox, which leaves waiting for the
+	 * disk to us. */
 	if (!bad && (up < 0 || fsync(dir) < 0 || fsync(up) < 0))
 		bad = 1;
 	int why = errno;
@@ -61,7 +62,8 @@ static void harmless(char *s)
 
 enum err record_end(int dir, const struct ending *end, struct errinfo *e)
 {
-	char text[1024], code[16] = "null", error[sizeof end->error], when[CLOCK_TEXT], from[CLOCK_TEXT];
+	char text[1024], code[16] = "null", error[sizeof end->error], when[CLOCK_TEXT],
+			 from[CLOCK_TEXT];
 
 	if (end->code >= 0 && snprintf(code, sizeof code, "%d", end->code & 0xFF) < 0)
 		return err_set(e, ERR_IO, errno, "exit record");
@@ -69,7 +71,8 @@ enum err record_end(int dir, const struct ending *end, struct errinfo *e)
 	error[sizeof error - 1] = '\0';
 	harmless(error);
 	int len = snprintf(text, sizeof text,
-			   "{\"exitCode\":%s,\"reason\":\"%s\",\"error\":\"%s\",\"startedAt\":\"%s\",\"endedAt\":\"%s\","
+			   "{\"exitCode\":%s,\"reason\":\"%s\",\"error\":\"%s\",\"startedAt\":\"%"
+			   "s\",\"endedAt\":\"%s\","
 			   "\"outputBytes\":%" PRId64 ",\"logBytes\":%" PRId64 "}\n",
 			   code, end->reason, error, clock_rfc3339(end->started_ms, from),
 			   clock_rfc3339(end->ended_ms, when), end->output, end->kept);

@@ -1,4 +1,5 @@
-/* What the shim leaves behind: `begun` before the box runs, `exit` when it is gone (formats: boxdir.h). */
+/* What the shim leaves behind: `begun` before the box runs, `exit` when it is gone (formats:
+ * boxdir.h). */
 #ifndef CHOMP_SANDBOX_RECORD_H
 #define CHOMP_SANDBOX_RECORD_H
 

@@ -1,3 +1,4 @@
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -42,10 +43,19 @@ static const char *reason_phrase(int status)
 		int status;
 		const char *text;
 	} table[] = {
-		{ 200, "OK" }, { 400, "Bad Request" }, { 401, "Unauthorized" }, { 403, "Forbidden" },
-		{ 404, "Not Found" }, { 405, "Method Not Allowed" }, { 409, "Conflict" },
-		{ 413, "Content Too Large" }, { 421, "Misdirected Request" }, { 429, "Too Many Requests" },
-		{ 500, "Internal Server Error" }, { 503, "Service Unavailable" }, { 507, "Insufficient Storage" },
+		{ 200, "OK" },
+		{ 400, "Bad Request" },
+		{ 401, "Unauthorized" },
+		{ 403, "Forbidden" },
+		{ 404, "Not Found" },
+		{ 405, "Method Not Allowed" },
+		{ 409, "Conflict" },
+		{ 413, "Content Too Large" },
+		{ 421, "Misdirected Request" },
+		{ 429, "Too Many Requests" },
+		{ 500, "Internal Server Error" },
+		{ 503, "Service Unavailable" },
+		{ 507, "Insufficient Storage" },
 	};
 
 	for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
@@ -135,7 +145,8 @@ static void do_dispatch(struct exchange *x, const char *id)
 	struct dispatch *d = arena_alloc(&x->arena, sizeof *d);
 
 	(void)id;
-	if (dispatch_parse(&x->arena, x->body != NULL ? x->body : "", x->body_len, d, &e) != ERR_OK) {
+	if (dispatch_parse(&x->arena, x->body != NULL ? x->body : "", x->body_len, d, &e) !=
+	    ERR_OK) {
 		exchange_error(x, &e, NULL);
 		return;
 	}
@@ -195,8 +206,8 @@ static void do_logs(struct exchange *x, const char *id)
 		from = size;
 	x->file_at = from;
 	x->file_left = size - from < LOG_ANSWER_MAX ? size - from : LOG_ANSWER_MAX;
-	(void)snprintf(more, sizeof more, "X-Log-Start: %lld\r\nX-Log-End: %lld\r\n", (long long)from,
-		       (long long)(from + x->file_left));
+	(void)snprintf(more, sizeof more, "X-Log-Start: %lld\r\nX-Log-End: %lld\r\n",
+		       (long long)from, (long long)from + (long long)x->file_left);
 	head(x, 200, "text/plain; charset=utf-8", x->file_left, more);
 	answered(x);
 }
@@ -216,12 +227,9 @@ static const struct route {
 	void (*run)(struct exchange *, const char *id);
 	bool open; /* to anybody */
 } routes[] = {
-	{ "/dispatch", "POST", do_dispatch, false },
-	{ "/status/", "GET", do_status, false },
-	{ "/kill/", "POST", do_kill, false },
-	{ "/logs/", "GET", do_logs, false },
-	{ "/recording/", "GET", do_recording, false },
-	{ "/health", "GET", do_health, true },
+	{ "/dispatch", "POST", do_dispatch, false },   { "/status/", "GET", do_status, false },
+	{ "/kill/", "POST", do_kill, false },          { "/logs/", "GET", do_logs, false },
+	{ "/recording/", "GET", do_recording, false }, { "/health", "GET", do_health, true },
 };
 
 static const struct route *find_route(const char *path, const char **id)
@@ -229,14 +237,16 @@ static const struct route *find_route(const char *path, const char **id)
 	for (size_t i = 0; i < sizeof routes / sizeof routes[0]; i++) {
 		size_t len = strlen(routes[i].path);
 		*id = path + len;
-		if (routes[i].path[len - 1] != '/' ? strcmp(path, routes[i].path) == 0
-						   : strncmp(path, routes[i].path, len) == 0 && **id != '\0')
+		if (routes[i].path[len - 1] != '/'
+			    ? strcmp(path, routes[i].path) == 0
+			    : strncmp(path, routes[i].path, len) == 0 && **id != '\0')
 			return &routes[i];
 	}
 	return NULL;
 }
 
-/* A browser page must not reach us: not by a foreign name that resolves to loopback, and not across origins. */
+/* A browser page must not reach us: not by a foreign name that resolves to loopback, and not across
+ * origins. */
 static enum err check_browser(const struct exchange *x, bool tcp, struct errinfo *e)
 {
 	static const char *const names[] = { "127.0.0.1", "localhost", "[::1]" };
@@ -247,7 +257,8 @@ static enum err check_browser(const struct exchange *x, bool tcp, struct errinfo
 		return ERR_OK;
 	for (size_t i = 0; x->host != NULL && i < sizeof names / sizeof names[0]; i++) {
 		size_t len = strlen(names[i]);
-		if (strncmp(x->host, names[i], len) == 0 && (x->host[len] == '\0' || x->host[len] == ':'))
+		if (strncmp(x->host, names[i], len) == 0 &&
+		    (x->host[len] == '\0' || x->host[len] == ':'))
 			return ERR_OK;
 	}
 	return err_set(e, ERR_MISDIRECTED, 0, "this host is not known by that name");
@@ -259,20 +270,24 @@ static bool authorized(const struct exchange *x, const char *secret)
 
 	if (secret == NULL)
 		return true;
-	return given != NULL && strncasecmp(given, "Bearer ", 7) == 0 && secret_equal(given + 7, secret);
+	return given != NULL && strncasecmp(given, "Bearer ", 7) == 0 &&
+	       secret_equal(given + 7, secret);
 }
 
-enum err route_check(const struct exchange *x, const char *secret, bool tcp, const char **allow, struct errinfo *e)
+enum err route_check(const struct exchange *x, const char *secret, bool tcp, const char **allow,
+		     struct errinfo *e)
 {
 	const char *id = NULL;
 	const struct route *r = find_route(x->path, &id);
 
-	/* With a secret, the secret decides: only without one does the name a request came under matter. */
+	/* With a secret, the secret decides: only without one does the name a request came under
+	 * matter. */
 	enum err rc = check_browser(x, tcp && secret == NULL, e);
 	if (rc != ERR_OK)
 		return rc;
 	if ((r == NULL || !r->open) && !authorized(x, secret))
-		return err_set(e, ERR_NO_TOKEN, 0, "Authorization: Bearer <the host's secret> is wanted");
+		return err_set(e, ERR_NO_TOKEN, 0,
+			       "Authorization: Bearer <the host's secret> is wanted");
 	if (r == NULL)
 		return err_set(e, ERR_NOT_FOUND, 0, "no such path");
 	*allow = r->method;
@@ -288,5 +303,6 @@ void route_run(struct exchange *x)
 	const char *id = NULL;
 	const struct route *r = find_route(x->path, &id);
 
+	assert(r != NULL); /* route_check came first */
 	r->run(x, id);
 }

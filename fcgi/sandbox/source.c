@@ -20,7 +20,8 @@ static enum err unreadable(const char *dir, struct errinfo *e)
 {
 	/* The two commands must survive the cut of a long path: name it once. */
 	return err_set(e, ERR_BAD_INPUT, 0,
-		       "dir: user %s may not read %.90s; let it: setfacl -R -m u:%s:rX on it, and setfacl -m u:%s:x on "
+		       "dir: user %s may not read %.90s; let it: setfacl -R -m u:%s:rX on it, and "
+		       "setfacl -m u:%s:x on "
 		       "each directory above",
 		       our_name(), dir, our_name(), our_name());
 }
@@ -51,7 +52,8 @@ static enum err check_git(struct arena *a, const char *dir, const char *git, str
 		return refuse(dir, e);
 	if (access(arena_printf(a, "%s/objects/info/alternates", git), F_OK) == 0)
 		return err_set(e, ERR_BAD_INPUT, 0,
-			       "dir: %.100s borrows objects from another repository, which the box cannot see; "
+			       "dir: %.100s borrows objects from another repository, which the box "
+			       "cannot see; "
 			       "run git repack -a -d and remove .git/objects/info/alternates",
 			       dir);
 	return ERR_OK;
@@ -76,19 +78,24 @@ enum err source_check(struct arena *a, const char *dir, struct source *out, stru
 		return unreadable(dir, e);
 	if (there && !S_ISDIR(st.st_mode))
 		return err_set(e, ERR_BAD_INPUT, 0,
-			       "dir: the .git of %.120s is a link or a file (a linked worktree, a submodule); name the "
+			       "dir: the .git of %.120s is a link or a file (a linked worktree, a "
+			       "submodule); name the "
 			       "main repository",
 			       dir);
 	if (there && access(git, R_OK | X_OK) < 0)
 		return refuse(dir, e);
-	if (has_git_files(a, git)) {
-		*out = (struct source){ .from = git, .to = "/source/.git" };
-		return check_git(a, dir, git, e);
+	bool bare = !has_git_files(a, git) && has_git_files(a, real);
+	if (bare)
+		git = arena_strdup(a, real);
+	if (bare || has_git_files(a, git)) {
+		enum err rc = check_git(a, dir, git, e);
+		if (rc == ERR_OK)
+			*out = (struct source){ .from = git,
+						.to = bare ? "/source" : "/source/.git" };
+		return rc;
 	}
-	if (has_git_files(a, real)) {
-		*out = (struct source){ .from = arena_strdup(a, real), .to = "/source" };
-		return check_git(a, dir, real, e);
-	}
-	return err_set(e, ERR_BAD_INPUT, 0,
-		       "dir: %.150s is not a git repository; run git init and commit something there", dir);
+	return err_set(
+		e, ERR_BAD_INPUT, 0,
+		"dir: %.150s is not a git repository; run git init and commit something there",
+		dir);
 }

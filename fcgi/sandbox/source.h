@@ -1,6 +1,7 @@
 /*
- * `dir` without `repoUrl`: a repository on this host, to be cloned by the agent's side from a read-only view of it.
- * Only the repository itself is shown to the box, never the files checked out beside it: what is not committed
+ * `dir` without `repoUrl`: a repository on this host, to be cloned by the agent's side from a
+ * read-only view of it. Only the repository itself is shown to the box, never the files checked out
+ * beside it: what is not committed
  * (.env, keys, chomp's own var/) stays outside.
  */
 #ifndef CHOMP_SANDBOX_SOURCE_H

@@ -30,7 +30,8 @@ static bool move_to(int trash, int from, const char *name)
 	if (renameat(from, name, trash, unique) == 0)
 		return true;
 	/* Renaming a directory changes its ".."; an agent may have made it read-only. */
-	if (errno == EACCES && fchmodat(from, name, 0700, 0) == 0 && renameat(from, name, trash, unique) == 0)
+	if (errno == EACCES && fchmodat(from, name, 0700, 0) == 0 &&
+	    renameat(from, name, trash, unique) == 0)
 		return true;
 	return errno == ENOENT;
 }
@@ -71,7 +72,8 @@ static bool remove_entries(int trash, int fd, int depth)
 	return ok;
 }
 
-/* Agents nest directories deeper than a stack or a table of descriptors: too deep ones come back as a root of their own. */
+/* Agents nest directories deeper than a stack or a table of descriptors: too deep ones come back as
+ * a root of their own. */
 static bool remove_tree(int trash, int parent, const char *name, int depth)
 {
 	if (unlinkat(parent, name, AT_REMOVEDIR) == 0 || errno == ENOENT)
@@ -126,7 +128,8 @@ pid_t sweep_start(int root)
 
 	if (pid != 0)
 		return pid;
-	/* Keep nothing of the server's: above all not its lock, which a successor wants, nor a box's. */
+	/* Keep nothing of the server's: above all not its lock, which a successor wants, nor a
+	 * box's. */
 	if (dup2(root, 3) < 0)
 		_exit(1);
 	closefrom(4);

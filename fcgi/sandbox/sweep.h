@@ -1,6 +1,7 @@
 /*
- * Removing directory trees without making anybody wait: the tree is renamed into `.trash` at once, a child process
- * removes what lies there.  What a crash leaves in `.trash` is removed at the next start.
+ * Removing directory trees without making anybody wait: the tree is renamed into `.trash` at once,
+ * a child process removes what lies there.  What a crash leaves in `.trash` is removed at the next
+ * start.
  */
 #ifndef CHOMP_SANDBOX_SWEEP_H
 #define CHOMP_SANDBOX_SWEEP_H
@@ -12,7 +13,8 @@
 
 #define SWEEP_TRASH ".trash"
 
-/* Move `name` of directory `from` below root's trash.  A missing one is fine; false with errno otherwise. */
+/* Move `name` of directory `from` below root's trash.  A missing one is fine; false with errno
+ * otherwise. */
 bool sweep_move(int root, int from, const char *name);
 
 /* Start the child that empties the trash; its pid, or -1. */

@@ -33,7 +33,8 @@ static void add_children(struct list *l, pid_t pid, const char *tid)
 	char path[80], text[4096];
 	size_t have = 0;
 
-	if ((size_t)snprintf(path, sizeof path, "/proc/%d/task/%.16s/children", (int)pid, tid) >= sizeof path)
+	if ((size_t)snprintf(path, sizeof path, "/proc/%d/task/%.16s/children", (int)pid, tid) >=
+	    sizeof path)
 		return;
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
@@ -101,7 +102,8 @@ void tree_signal(pid_t init, int sig)
 	for (size_t i = 0; i < l->n; i++)
 		add_threads_children(l, l->pid[i]);
 	for (size_t i = 0; i < l->n; i++) {
-		/* A number may belong to somebody else by now; the descriptor, once checked, cannot. */
+		/* A number may belong to somebody else by now; the descriptor, once checked,
+		 * cannot. */
 		int fd = pidfd_of(l->pid[i]);
 		if (fd < 0)
 			continue;

@@ -1,14 +1,24 @@
 #include "sandbox/argv.h"
 #include "unit.h"
 
-static const struct box_host host = { .scripts = "/s", .agents = "/a", .callback = "/cb", .etc = "/e" };
+static const struct box_host host = {
+	.scripts = "/s", .agents = "/a", .callback = "/cb", .etc = "/e"
+};
 static const struct source source = { .from = "/srv/r/.git", .to = "/source/.git" };
 
 static struct dispatch sample(void)
 {
-	return (struct dispatch){ .id = "d", .task = "7", .session = "s1", .prompt = "PROMPT-SECRET", .agent = "pi",
-				  .history = "[\"HISTORY-SECRET\"]", .callback_url = "http://h", .callback_token = "TOKEN-SECRET",
-				  .env = { { "CUSTOM_API_KEY", "KEY-SECRET" } }, .env_len = 1, .timeout_s = 60 };
+	return (struct dispatch){ .id = "d",
+				  .task = "7",
+				  .session = "s1",
+				  .prompt = "PROMPT-SECRET",
+				  .agent = "pi",
+				  .history = "[\"HISTORY-SECRET\"]",
+				  .callback_url = "http://h",
+				  .callback_token = "TOKEN-SECRET",
+				  .env = { { "CUSTOM_API_KEY", "KEY-SECRET" } },
+				  .env_len = 1,
+				  .timeout_s = 60 };
 }
 
 /* Does this run of words occur? */
@@ -21,7 +31,8 @@ static bool has(const struct strbuf *out, const char *a, const char *b, const ch
 		const char *r = b != NULL && q < end ? q + strlen(q) + 1 : end;
 		if (strcmp(p, a) != 0)
 			continue;
-		if (b == NULL || (q < end && strcmp(q, b) == 0 && (c == NULL || (r < end && strcmp(r, c) == 0))))
+		if (b == NULL ||
+		    (q < end && strcmp(q, b) == 0 && (c == NULL || (r < end && strcmp(r, c) == 0))))
 			return true;
 	}
 	return false;
@@ -102,7 +113,8 @@ static const struct row {
 	const char *name, *want;
 	bool clone, source;
 } rows[] = {
-	{ "PATH begins with our verbs", "PATH=/opt/chomp:/usr/local/bin:/usr/bin:/bin", false, false },
+	{ "PATH begins with our verbs", "PATH=/opt/chomp:/usr/local/bin:/usr/bin:/bin", false,
+	  false },
 	{ "HOME is the agent's", "HOME=/home/agent", false, false },
 	{ "an empty model is still set", "MODEL=", false, false },
 	{ "an empty repository is still set", "TASK_REPO_URL=", false, false },

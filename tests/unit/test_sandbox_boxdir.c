@@ -132,7 +132,12 @@ static void told_and_read(void **state)
 	struct scratch s;
 	struct exit_record rec;
 	struct errinfo e = { 0 };
-	struct ending end = { .started_ms = 1000, .ended_ms = 2500, .output = 10, .kept = 5, .code = 7, .reason = "exit" };
+	struct ending end = { .started_ms = 1000,
+			      .ended_ms = 2500,
+			      .output = 10,
+			      .kept = 5,
+			      .code = 7,
+			      .reason = "exit" };
 
 	(void)state;
 	scratch_open(&s);
@@ -162,7 +167,8 @@ static const struct record_row {
 	bool has_code;
 } record_rows[] = {
 	{ "a record", "{\"exitCode\":0,\"reason\":\"exit\"}", "exit", true },
-	{ "a record without a code", "{\"exitCode\":null,\"reason\":\"error\",\"error\":\"e\"}", "error", false },
+	{ "a record without a code", "{\"exitCode\":null,\"reason\":\"error\",\"error\":\"e\"}",
+	  "error", false },
 	{ "a code that is none", "{\"exitCode\":999,\"reason\":\"exit\"}", "exit", false },
 	{ "an empty file", "", "error", false },
 	{ "half a record", "{\"exitCode\":0,\"rea", "error", false },
@@ -195,7 +201,8 @@ int main(void)
 	plan_add(&p, "it begins once", begins_once, NULL);
 	PLAN_ROWS(&p, begun_rows, begun_row);
 	plan_add(&p, "a mark may be left again", marked, NULL);
-	plan_add(&p, "an ending is read as it was told, its text made harmless", told_and_read, NULL);
+	plan_add(&p, "an ending is read as it was told, its text made harmless", told_and_read,
+		 NULL);
 	PLAN_ROWS(&p, record_rows, record_row);
 	return plan_run("sandbox boxdir", &p);
 }

@@ -27,7 +27,8 @@ static void build(struct strbuf *out, const char *key, const char *json)
 		const char *value = other ? json : base[i].json;
 		seen = seen || other;
 		if (value != NULL)
-			strbuf_printf(out, "%s\"%s\":%s", out->len > 1 ? "," : "", base[i].key, value);
+			strbuf_printf(out, "%s\"%s\":%s", out->len > 1 ? "," : "", base[i].key,
+				      value);
 	}
 	if (key != NULL && json != NULL && !seen)
 		strbuf_printf(out, ",\"%s\":%s", key, json);
@@ -42,8 +43,10 @@ static const struct row {
 	{ "an unknown field is ignored", "later", "{\"x\":[1]}", ERR_OK },
 	{ "taskId may be a number", "taskId", "7", ERR_OK },
 	{ "dispatchId is needed", "dispatchId", NULL, ERR_BAD_INPUT },
-	{ "dispatchId of 31 digits is refused", "dispatchId", "\"0123456789abcdef0123456789abcde\"", ERR_BAD_INPUT },
-	{ "dispatchId in capitals is refused", "dispatchId", "\"0123456789ABCDEF0123456789ABCDEF\"", ERR_BAD_INPUT },
+	{ "dispatchId of 31 digits is refused", "dispatchId", "\"0123456789abcdef0123456789abcde\"",
+	  ERR_BAD_INPUT },
+	{ "dispatchId in capitals is refused", "dispatchId", "\"0123456789ABCDEF0123456789ABCDEF\"",
+	  ERR_BAD_INPUT },
 	{ "dispatchId as a number is refused", "dispatchId", "1", ERR_BAD_INPUT },
 	{ "taskId is needed", "taskId", NULL, ERR_BAD_INPUT },
 	{ "taskId of letters is refused", "taskId", "\"a\"", ERR_BAD_INPUT },
@@ -63,13 +66,15 @@ static const struct row {
 	{ "model may be empty", "model", "\"\"", ERR_OK },
 	{ "model may be null", "model", "null", ERR_OK },
 	{ "model with a line feed is refused", "model", "\"a\\nb\"", ERR_BAD_INPUT },
-	{ "command is one line", "command", "\"my-agent --prompt-file $TASK_PROMPT_FILE\"", ERR_OK },
+	{ "command is one line", "command", "\"my-agent --prompt-file $TASK_PROMPT_FILE\"",
+	  ERR_OK },
 	{ "command with an escape is refused", "command", "\"a\\u001bb\"", ERR_BAD_INPUT },
 	{ "router by id", "router", "\"cf-ai\"", ERR_OK },
 	{ "router with a space is refused", "router", "\"cf ai\"", ERR_BAD_INPUT },
 	{ "repoUrl by https", "repoUrl", "\"https://example.org/a/b.git\"", ERR_OK },
 	{ "repoUrl by ssh", "repoUrl", "\"git@example.org:a/b.git\"", ERR_OK },
-	{ "repoUrl that looks like an option is refused", "repoUrl", "\"--upload-pack=x\"", ERR_BAD_INPUT },
+	{ "repoUrl that looks like an option is refused", "repoUrl", "\"--upload-pack=x\"",
+	  ERR_BAD_INPUT },
 	{ "repoUrl that names a helper is refused", "repoUrl", "\"ext::sh -c x\"", ERR_BAD_INPUT },
 	{ "branch is text", "branch", "\"feature/x\"", ERR_OK },
 	{ "branch that looks like an option is refused", "branch", "\"-b\"", ERR_BAD_INPUT },
@@ -82,9 +87,12 @@ static const struct row {
 	{ "history as an object is refused", "history", "{}", ERR_BAD_INPUT },
 	{ "history of texts is refused", "history", "[\"x\"]", ERR_BAD_INPUT },
 	{ "callback is needed", "callback", NULL, ERR_BAD_INPUT },
-	{ "callback without a token is refused", "callback", "{\"url\":\"http://x\"}", ERR_BAD_INPUT },
-	{ "callback to a file is refused", "callback", "{\"url\":\"file:///x\",\"token\":\"t\"}", ERR_BAD_INPUT },
-	{ "a token with a line feed is refused", "callback", "{\"url\":\"http://x\",\"token\":\"a\\nb\"}", ERR_BAD_INPUT },
+	{ "callback without a token is refused", "callback", "{\"url\":\"http://x\"}",
+	  ERR_BAD_INPUT },
+	{ "callback to a file is refused", "callback", "{\"url\":\"file:///x\",\"token\":\"t\"}",
+	  ERR_BAD_INPUT },
+	{ "a token with a line feed is refused", "callback",
+	  "{\"url\":\"http://x\",\"token\":\"a\\nb\"}", ERR_BAD_INPUT },
 	{ "a time-out of a second", "timeoutSeconds", "1", ERR_OK },
 	{ "no time at all is refused", "timeoutSeconds", "0", ERR_BAD_INPUT },
 	{ "more than a week is refused", "timeoutSeconds", "604801", ERR_BAD_INPUT },
@@ -125,10 +133,14 @@ static void parse_row(void **state)
 static void everything(void **state)
 {
 	static const char text[] =
-		"{\"dispatchId\":\"" ID "\",\"taskId\":42,\"sessionId\":\"s3\",\"prompt\":\"p\",\"agent\":\"pi\",\"model\":\"m\","
-		"\"router\":\"\",\"repoUrl\":\"https://x/y\",\"branch\":\"b\",\"dir\":\"sub/dir\",\"network\":\"none\","
-		"\"history\":[{\"sessionId\":\"s1\",\"summary\":\"\\u00fc/\"}],\"command\":\"run\",\"env\":{\"K\":\"v\"},"
-		"\"callback\":{\"url\":\"https://h:1/\",\"token\":\"t\"},\"timeoutSeconds\":\"60\"}";
+		"{\"dispatchId\":\"" ID "\",\"taskId\":42,\"sessionId\":\"s3\",\"prompt\":\"p\","
+					"\"agent\":\"pi\",\"model\":\"m\","
+		"\"router\":\"\",\"repoUrl\":\"https://x/y\",\"branch\":\"b\",\"dir\":\"sub/"
+		"dir\",\"network\":\"none\","
+		"\"history\":[{\"sessionId\":\"s1\",\"summary\":\"\\u00fc/"
+		"\"}],\"command\":\"run\",\"env\":{\"K\":\"v\"},"
+		"\"callback\":{\"url\":\"https://h:1/"
+		"\",\"token\":\"t\"},\"timeoutSeconds\":\"60\"}";
 	struct arena a = { 0 };
 	struct errinfo e = { 0 };
 	struct dispatch d;
@@ -216,7 +228,8 @@ static void prompt_limit(void **state)
 		json[0] = json[len + 1] = '"';
 		json[len + 2] = '\0';
 		build(&text, "prompt", json);
-		assert_err(dispatch_parse(&a, text.buf, text.len, &d, &e), over ? ERR_BAD_INPUT : ERR_OK, &e);
+		assert_err(dispatch_parse(&a, text.buf, text.len, &d, &e),
+			   over ? ERR_BAD_INPUT : ERR_OK, &e);
 		strbuf_release(&text);
 		free(json);
 	}
@@ -248,8 +261,13 @@ static void answers(void **state)
 	struct strbuf out;
 	struct errinfo e = { 0 };
 	const struct status gone = { .id = "x" };
-	const struct status ended = { .id = "x", .has_code = true, .exit_code = 3, .started_ms = 1000, .reason = "exit",
-				      .error = "", .ended = "1970-01-01T00:00:02Z" };
+	const struct status ended = { .id = "x",
+				      .has_code = true,
+				      .exit_code = 3,
+				      .started_ms = 1000,
+				      .reason = "exit",
+				      .error = "",
+				      .ended = "1970-01-01T00:00:02Z" };
 
 	(void)state;
 	strbuf_init(&out);
@@ -263,8 +281,10 @@ static void answers(void **state)
 	assert_text(out.buf, "{\"sandboxId\":\"x\",\"alive\":false,\"running\":false}");
 	strbuf_reset(&out);
 	answer_status(&out, &ended);
-	assert_text(out.buf, "{\"sandboxId\":\"x\",\"alive\":false,\"running\":false,\"exitCode\":3,\"reason\":\"exit\","
-			     "\"startedAt\":\"1970-01-01T00:00:01Z\",\"endedAt\":\"1970-01-01T00:00:02Z\"}");
+	assert_text(out.buf,
+		    "{\"sandboxId\":\"x\",\"alive\":false,\"running\":false,\"exitCode\":3,"
+		    "\"reason\":\"exit\","
+		    "\"startedAt\":\"1970-01-01T00:00:01Z\",\"endedAt\":\"1970-01-01T00:00:02Z\"}");
 	strbuf_reset(&out);
 	err_set(&e, ERR_IO, 0, "/secret/path: broken");
 	answer_error(&out, &e);
@@ -273,7 +293,8 @@ static void answers(void **state)
 	strbuf_reset(&out);
 	err_wire(&e, ERR_BAD_INPUT, "no_boundary", "install \"it\"");
 	answer_error(&out, &e);
-	assert_text(out.buf, "{\"error\":{\"code\":\"no_boundary\",\"message\":\"install \\\"it\\\"\"}}");
+	assert_text(out.buf,
+		    "{\"error\":{\"code\":\"no_boundary\",\"message\":\"install \\\"it\\\"\"}}");
 	strbuf_release(&out);
 }
 
