@@ -91,7 +91,7 @@ $(B)/bin/chomp-relay: $(call objs,relay) $(call archive,http) $(call archive,sto
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) -o $@ $^ -lwebsockets -lcap $(LIBS_core)
 
-SHIM_OBJS    := $(filter %/shim_main.o %/shim.o %/record.o %/tree.o %/pty.o,$(call objs,sandbox))
+SHIM_OBJS    := $(filter %/shim_main.o %/shim.o %/record.o %/tree.o %/pty.o %/ctl.o %/keyboard.o,$(call objs,sandbox))
 $(B)/bin/chomp-sandbox: $(filter-out %/shim_main.o,$(call objs,sandbox)) $(call archive,core)
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) -o $@ $^ -lwebsockets -lcap $(LIBS_core)
@@ -110,6 +110,8 @@ UNIT_BIN  := $(patsubst tests/unit/%.c,$(B)/unit/%,$(UNIT_SRC))
 # System calls that a test replaces: WRAP_test_store := fsync write
 WRAP_test_arena := malloc realloc
 WRAP_test_file := openat write fsync renameat
+WRAP_test_lock := clock_mono_ms
+WRAP_test_store := clock_mono_ms fdatasync
 wrapflags = $(foreach f,$(WRAP_$(notdir $(1))),-Wl,--wrap=$(f))
 
 $(B)/unit/%: $(B)/tests/unit/%.o $(B)/lib/dispatch.a $(B)/lib/sandbox.a $(ALL_ARCHIVES)

@@ -37,7 +37,7 @@ struct index {
 	size_t chunk_count;
 	int64_t next_id;
 	int64_t counts[STATUS_COUNT];
-	int64_t tokens; /* of all live tasks */
+	__int128 tokens; /* of all live tasks: a thousand of 2^53 each are more than 64 bits hold */
 	int64_t live;	/* bytes of the lines that still count */
 	int64_t gen;	/* of the log */
 };

@@ -36,6 +36,22 @@ enum err log_open(struct log *l, int dirfd, struct errinfo *e)
 	return rc;
 }
 
+enum err log_after_fork(struct log *l, struct errinfo *e)
+{
+	struct stat inherited, named;
+	int fd = openat(l->dirfd, "tasks.log", O_RDWR | O_APPEND | O_CLOEXEC | O_NOFOLLOW);
+
+	if (fd < 0)
+		return err_set(e, ERR_IO, errno, "open state/tasks.log");
+	if (fstat(l->fd, &inherited) < 0 || fstat(fd, &named) < 0 || inherited.st_ino != named.st_ino) {
+		close(fd); /* compacted meanwhile: log_catch_up opens the new one */
+		return ERR_OK;
+	}
+	close(l->fd);
+	l->fd = fd;
+	return ERR_OK;
+}
+
 void log_close(struct log *l)
 {
 	close(l->fd);

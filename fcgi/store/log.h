@@ -26,6 +26,9 @@ struct log {
 enum err log_open(struct log *l, int dirfd, struct errinfo *e);
 void log_close(struct log *l);
 
+/* In a child: a file description of its own for the same file. */
+enum err log_after_fork(struct log *l, struct errinfo *e);
+
 /*
  * Take in what others appended; when the file was replaced by a compacted one, index that one.  ERR_IO, ERR_CORRUPT.
  */

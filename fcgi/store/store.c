@@ -11,6 +11,8 @@
 #include "core/clock.h"
 #include "core/json.h"
 #include "core/log.h"
+#include "core/number.h"
+#include "core/utf8.h"
 #include "model/codec.h"
 #include "store/adopt.h"
 #include "store/inside.h"
@@ -108,8 +110,11 @@ void store_close(struct store *s)
 
 enum err store_after_fork(struct store *s, struct errinfo *e)
 {
+	enum err rc;
+
 	lock_close(&s->lock);
-	return lock_open(&s->lock, s->dirfd, e);
+	rc = lock_open(&s->lock, s->dirfd, e);
+	return rc == ERR_OK ? log_after_fork(&s->log, e) : rc;
 }
 
 /* ---- following, syncing ---- */
@@ -220,7 +225,10 @@ int64_t store_next_live(const struct store *s, int64_t after)
 
 struct store_counts store_counts(const struct store *s)
 {
-	struct store_counts c = { .tokens = s->log.index.tokens, .next_id = s->log.index.next_id };
+	struct store_counts c = { .tokens = NUMBER_MAX, .next_id = s->log.index.next_id };
+
+	if (s->log.index.tokens < NUMBER_MAX)
+		c.tokens = (int64_t)s->log.index.tokens;
 
 	memcpy(c.by_status, s->log.index.counts, sizeof c.by_status);
 	return c;
@@ -239,10 +247,15 @@ enum err store_begin(struct store *s, struct errinfo *e)
 	return rc;
 }
 
-/* Write, unlock, sync.  The lock is not held while the disk works, so that writers share syncs. */
+/*
+ * Write, unlock, sync.  The lock is not held while the disk works, so that writers share syncs.  What is no UTF-8 is
+ * refused here, whoever forgot to check it: such a record could never be read back.
+ */
 static enum err commit(struct store *s, struct strbuf *lines, struct errinfo *e)
 {
-	enum err rc = log_append(&s->log, lines->buf, lines->len, e);
+	enum err rc = utf8_valid(lines->buf, lines->len) ?
+			      log_append(&s->log, lines->buf, lines->len, e) :
+			      err_set(e, ERR_BAD_INPUT, 0, "a text is not UTF-8; nothing changed");
 
 	lock_drop(&s->lock);
 	strbuf_release(lines);
@@ -250,21 +263,23 @@ static enum err commit(struct store *s, struct strbuf *lines, struct errinfo *e)
 }
 
 /* The task made with this key in the last 24 hours, or 0. */
-static int64_t find_key(struct store *s, struct arena *a, const struct task *t)
+static int64_t find_key(struct store *s, const struct task *t)
 {
-	int64_t below = s->log.index.next_id, steps = LIST_STEPS, id;
+	int64_t below = s->log.index.next_id, steps = LIST_STEPS, id, found = 0;
+	bool older = false;
 
-	while ((id = index_before(&s->log.index, &below, ~0U, &steps)) != 0) {
+	while (found == 0 && !older && (id = index_before(&s->log.index, &below, ~0U, &steps)) != 0) {
+		struct arena a = { 0 }; /* prompts are long, and a day may hold many */
 		struct task old = { 0 };
 		struct errinfo e;
-		if (read_part(s, a, index_entry(&s->log.index, id)->fixed, &old, &e) != ERR_OK)
-			continue;
-		if (old.created < t->created - KEY_AGE_MS)
-			return 0;
-		if (old.idempotency_key != NULL && strcmp(old.idempotency_key, t->idempotency_key) == 0)
-			return id;
+		if (read_part(s, &a, index_entry(&s->log.index, id)->fixed, &old, &e) == ERR_OK) {
+			older = old.created < t->created - KEY_AGE_MS;
+			if (!older && old.idempotency_key != NULL && strcmp(old.idempotency_key, t->idempotency_key) == 0)
+				found = id;
+		}
+		arena_reset(&a);
 	}
-	return 0;
+	return found;
 }
 
 enum err store_create(struct store *s, struct arena *a, struct task *t, struct errinfo *e)
@@ -275,7 +290,7 @@ enum err store_create(struct store *s, struct arena *a, struct task *t, struct e
 
 	if (rc != ERR_OK)
 		return rc;
-	if (t->idempotency_key != NULL && (first = find_key(s, a, t)) != 0) {
+	if (t->idempotency_key != NULL && (first = find_key(s, t)) != 0) {
 		rc = read_task(s, a, first, t, e);
 		lock_drop(&s->lock);
 		return rc == ERR_OK ? store_sync(s, e) : rc; /* the first answer may not be on disk yet */
@@ -301,6 +316,8 @@ enum err store_change(struct store *s, struct arena *a, int64_t id, struct chang
 		rc = c.fn(&t, a, c.arg, &skip, e);
 	if (rc != ERR_OK || skip) {
 		lock_drop(&s->lock);
+		if (rc == ERR_OK)
+			rc = store_sync(s, e); /* what makes this change needless may not be on disk yet */
 	} else {
 		strbuf_init(&lines);
 		record_set(&lines, &t);

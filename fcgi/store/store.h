@@ -26,7 +26,10 @@ enum store_mode {
 enum err store_open(struct store **out, const char *var, enum store_mode mode, struct errinfo *e);
 void store_close(struct store *s);
 
-/* In a child, first thing after the fork: a lock taken through an inherited descriptor would be the parent's too. */
+/*
+ * In a child, first thing after the fork: a lock taken through an inherited descriptor would be the parent's too, and a
+ * failed write-back is told once to each open file description.
+ */
 enum err store_after_fork(struct store *s, struct errinfo *e);
 
 /* Take in other processes' changes.  Every read below does it by itself; the dispatcher calls it when the log grew. */
@@ -52,7 +55,8 @@ enum err store_create(struct store *s, struct arena *a, struct task *t, struct e
 
 /*
  * Change a task: fn gets the current task and changes it, or returns an error and nothing is written.
- * *out (may be NULL) receives the new task.  fn may set *skip to write nothing although it succeeded.
+ * *out (may be NULL) receives the new task.  fn may set *skip to write nothing although it succeeded; what it saw is synced
+ * all the same.  ERR_BAD_INPUT when a text is not UTF-8.
  */
 struct change {
 	enum err (*fn)(struct task *t, struct arena *a, void *arg, bool *skip, struct errinfo *e);
@@ -76,7 +80,7 @@ int64_t store_next_live(const struct store *s, int64_t after);
 
 struct store_counts {
 	int64_t by_status[STATUS_COUNT];
-	int64_t tokens; /* of all live tasks */
+	int64_t tokens; /* of all live tasks, at most NUMBER_MAX */
 	int64_t next_id;
 };
 struct store_counts store_counts(const struct store *s);
