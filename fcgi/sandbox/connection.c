@@ -8,7 +8,8 @@
  * - Content-Length goes through atoll: we check its digits ourselves.
  * - Between request and answer more bytes may arrive (pipelining): reading is paused, or poll would
  *   spin.
- * - An Upgrade it does not know is answered in HTML, h2c is taken: both are refused here.
+ * - An Upgrade it does not know is answered in HTML, h2c is taken: anything but websocket is refused
+ *   here.
  */
 #include "sandbox/connection.h"
 
@@ -19,6 +20,7 @@
 #include "core/log.h"
 #include "core/number.h"
 #include "sandbox/exchange.h"
+#include "sandbox/terminal.h"
 
 enum { WRITE_S = 30, DISCARD_MAX = 64 * 1024 * 1024 };
 
@@ -26,6 +28,7 @@ struct connection { /* libwebsockets zeroes and frees it; lives as long as the c
 	struct exchange *x;
 	bool close_after; /* the framing after this request is not to be trusted */
 	bool reading;     /* body bytes are for x */
+	struct terminal *terminal; /* after an upgrade, and then there is no x */
 };
 
 /* ---- one request ---- */
@@ -239,6 +242,73 @@ static int on_writable(struct lws *wsi, struct connection *c)
 	return lws_http_transaction_completed(wsi) ? -1 : 0;
 }
 
+/* ---- terminals ---- */
+static int query_number(struct lws *wsi, const char *name, int64_t min, int64_t max, int64_t *out)
+{
+	char value[32];
+	const char *text = lws_get_urlarg_by_name(wsi, name, value, (int)sizeof value);
+
+	return text == NULL ? 0 : number_parse(text, min, max, out);
+}
+
+/* Checked like any request; *out is the terminal of an upgrade that may go on. */
+static enum err open_terminal(struct connections *s, struct lws *wsi, struct exchange *x,
+			      struct terminal **out, struct errinfo *e)
+{
+	static const char prefix[] = "/ws/terminal/";
+	struct terminal_want want = { .offset = -1 };
+	const char *allow;
+	int64_t cols = 0, rows = 0;
+	enum err rc = route_check(x, s->secret, s->tcp, &allow, e);
+
+	if (rc != ERR_OK)
+		return rc;
+	if (strncmp(x->path, prefix, sizeof prefix - 1) != 0)
+		return err_set(e, ERR_NOT_FOUND, 0, "no terminal at this path");
+	if (query_number(wsi, "cols=", 1, TERMINAL_CELLS_MAX, &cols) < 0 ||
+	    query_number(wsi, "rows=", 1, TERMINAL_CELLS_MAX, &rows) < 0 ||
+	    query_number(wsi, "offset=", 0, NUMBER_MAX, &want.offset) < 0)
+		return err_set(e, ERR_BAD_INPUT, 0, "cols, rows, offset: whole numbers are wanted");
+	want.id = x->path + sizeof prefix - 1;
+	want.cols = (int)cols;
+	want.rows = (int)rows;
+	return terminal_new(s->feeds, &want, out, e);
+}
+
+/* 0: go on; the terminal waits in the connection's opaque pointer until the handshake is through. */
+static int on_upgrade(struct connections *s, struct lws *wsi, const char *to)
+{
+	struct exchange *x = exchange_new(s->life, s->capacity);
+	struct terminal *terminal = NULL;
+	struct errinfo e = { 0 };
+	enum err rc = ERR_BAD_INPUT;
+
+	if (strcmp(to, "websocket") == 0) {
+		const char *path = header(x, wsi, WSI_TOKEN_GET_URI);
+		fill(x, wsi, path != NULL ? path : "");
+		rc = open_terminal(s, wsi, x, &terminal, &e);
+	}
+	exchange_free(x);
+	lws_set_opaque_user_data(wsi, terminal);
+	if (rc == ERR_OK)
+		return 0;
+	return lws_return_http_status(wsi, (unsigned)err_status(rc), NULL) < 0 ? -1 : 1;
+}
+
+static void take_terminal(struct lws *wsi, struct connection *c)
+{
+	c->terminal = lws_get_opaque_user_data(wsi);
+	lws_set_opaque_user_data(wsi, NULL);
+	terminal_open(c->terminal, wsi);
+}
+
+/* The handshake never came through. */
+static void drop_terminal(struct lws *wsi)
+{
+	terminal_free(lws_get_opaque_user_data(wsi));
+	lws_set_opaque_user_data(wsi, NULL);
+}
+
 /* ---- the library's calls ---- */
 size_t connection_size(void)
 {
@@ -260,9 +330,21 @@ int connection_http(struct lws *wsi, enum lws_callback_reasons reason, void *use
 	case LWS_CALLBACK_WSI_DESTROY:
 		if (s->open > 0)
 			s->open--;
+		drop_terminal(wsi);
 		return 0;
 	case LWS_CALLBACK_HTTP_CONFIRM_UPGRADE:
-		return -1;
+		return on_upgrade(s, wsi, in);
+	case LWS_CALLBACK_ESTABLISHED:
+		take_terminal(wsi, c);
+		return 0;
+	case LWS_CALLBACK_RECEIVE:
+		return terminal_receive(c->terminal, in, len);
+	case LWS_CALLBACK_SERVER_WRITEABLE:
+		return terminal_writable(c->terminal);
+	case LWS_CALLBACK_CLOSED:
+		terminal_free(c->terminal);
+		c->terminal = NULL;
+		return 0;
 	case LWS_CALLBACK_HTTP:
 		return on_request(s, wsi, c, in);
 	case LWS_CALLBACK_HTTP_BODY:

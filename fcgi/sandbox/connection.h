@@ -1,6 +1,6 @@
 /*
- * One HTTP connection: heads and bodies in, answers out.  server.c listens and turns the loop, this
- * file is called by the library; together they are the only users of libwebsockets.
+ * One connection: heads and bodies in, answers out, or a terminal.  server.c listens and turns the
+ * loop, this file and terminal.c are called by the library; nobody else uses libwebsockets.
  */
 #ifndef CHOMP_SANDBOX_CONNECTION_H
 #define CHOMP_SANDBOX_CONNECTION_H
@@ -12,11 +12,14 @@
 
 enum {
 	CONNECTION_CHUNK = 32 * 1024, /* bytes written at once */
-	CONNECTIONS_MAX = 512,
+	CONNECTIONS_MAX = 4096, /* viewers of terminals hold theirs */
 };
+
+struct feeds;
 
 struct connections { /* first member of the context's user data */
 	struct life *life;
+	struct feeds *feeds;
 	const char *secret; /* or NULL */
 	bool tcp;
 	int capacity;

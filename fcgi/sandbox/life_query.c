@@ -12,6 +12,7 @@
 #include "core/file.h"
 #include "core/log.h"
 #include "core/rand.h"
+#include "sandbox/ctl.h"
 #include "sandbox/launch.h"
 #include "sandbox/life_table.h"
 
@@ -171,4 +172,19 @@ enum err life_log(struct life *l, const char *id, int *fd, off_t *size, struct e
 	if (*fd >= 0 && fstat(*fd, &st) == 0)
 		*size = st.st_size;
 	return rc;
+}
+
+int life_ctl(struct life *l, const char *id)
+{
+	struct errinfo e;
+	int dir = -1;
+
+	if (boxdir_open(l->root, id, &dir, &e) != ERR_OK) {
+		errno = ENOENT;
+		return -1;
+	}
+	int fd = ctl_connect(dir), why = errno;
+	close(dir);
+	errno = why;
+	return fd;
 }

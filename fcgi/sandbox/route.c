@@ -220,6 +220,16 @@ static void do_recording(struct exchange *x, const char *id)
 	exchange_error(x, &e, NULL);
 }
 
+/* Upgrades never come here (connection.c). */
+static void do_terminal(struct exchange *x, const char *id)
+{
+	struct errinfo e = { 0 };
+
+	(void)id;
+	err_set(&e, ERR_BAD_INPUT, 0, "a WebSocket upgrade is wanted here");
+	exchange_error(x, &e, NULL);
+}
+
 /* ---- routes ---- */
 static const struct route {
 	const char *path; /* ends in '/': an id follows */
@@ -229,7 +239,8 @@ static const struct route {
 } routes[] = {
 	{ "/dispatch", "POST", do_dispatch, false },   { "/status/", "GET", do_status, false },
 	{ "/kill/", "POST", do_kill, false },          { "/logs/", "GET", do_logs, false },
-	{ "/recording/", "GET", do_recording, false }, { "/health", "GET", do_health, true },
+	{ "/recording/", "GET", do_recording, false },
+	{ "/ws/terminal/", "GET", do_terminal, false }, { "/health", "GET", do_health, true },
 };
 
 static const struct route *find_route(const char *path, const char **id)

@@ -17,8 +17,9 @@
 #include "core/log.h"
 #include "sandbox/address.h"
 #include "sandbox/connection.h"
+#include "sandbox/feed.h"
 
-enum { FDS_MAX = 4096, HEAD_S = 10, KEEPALIVE_S = 60, HEAD_MAX = 16 * 1024 };
+enum { FDS_MAX = 8192, HEAD_S = 10, KEEPALIVE_S = 60, PING_S = 30, DEAD_S = 45, HEAD_MAX = 16 * 1024 };
 
 struct server {
 	struct connections
@@ -40,8 +41,22 @@ static int on_life(struct lws *wsi, enum lws_callback_reasons reason, void *user
 	(void)user;
 	(void)in;
 	(void)len;
+	struct connections *c = &server_of(wsi)->connections;
+	if (reason != LWS_CALLBACK_RAW_RX_FILE)
+		return 0;
+	life_step(c->life);
+	feeds_check(c->feeds); /* a box may have ended: its viewers are told */
+	return 0;
+}
+
+static int on_feeds(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in,
+		    size_t len)
+{
+	(void)user;
+	(void)in;
+	(void)len;
 	if (reason == LWS_CALLBACK_RAW_RX_FILE)
-		life_step(server_of(wsi)->connections.life);
+		feeds_step(server_of(wsi)->connections.feeds);
 	return 0;
 }
 
@@ -91,12 +106,15 @@ static void limit_descriptors(void)
 static struct lws_vhost *listen_on(struct server *s, char *address, size_t size)
 {
 	static struct lws_protocols protocols[] = {
-		{ .name = "http", .callback = connection_http },
+		{ .name = "http", .callback = connection_http, .rx_buffer_size = 4096 },
 		{ .name = "garbage", .callback = connection_garbage },
 		{ .name = "life", .callback = on_life },
+		{ .name = "feeds", .callback = on_feeds },
 		{ .name = "signal", .callback = on_signal },
 		{ 0 },
 	};
+	static const lws_retry_bo_t alive = { .secs_since_valid_ping = PING_S,
+					      .secs_since_valid_hangup = DEAD_S };
 	struct lws_context_creation_info info = { 0 };
 	bool is_unix = strncmp(s->listen, "unix:", 5) == 0;
 	const char *from = is_unix ? s->listen + 5 : s->listen;
@@ -123,6 +141,7 @@ static struct lws_vhost *listen_on(struct server *s, char *address, size_t size)
 	info.keepalive_timeout = KEEPALIVE_S;
 	info.pt_serv_buf_size = CONNECTION_CHUNK;
 	info.max_http_header_data = HEAD_MAX;
+	info.retry_and_idle_policy = &alive;
 	s->context = lws_create_context(&info);
 	if (s->context == NULL)
 		return NULL;
@@ -160,9 +179,11 @@ static struct lws_vhost *begin(struct server *s)
 	s->signals = signal_descriptor();
 	if (vhost == NULL || s->signals < 0 || !adopt(vhost, s->signals, "signal"))
 		return NULL;
-	/* The library closes what it adopted: it gets a copy of life's. */
-	int copy = dup(life_fd(s->connections.life));
-	return copy >= 0 && adopt(vhost, copy, "life") ? vhost : NULL;
+	/* The library closes what it adopted: it gets copies. */
+	int life = dup(life_fd(s->connections.life)), feeds = dup(feeds_fd(s->connections.feeds));
+	if (life < 0 || feeds < 0 || !adopt(vhost, life, "life") || !adopt(vhost, feeds, "feeds"))
+		return NULL;
+	return vhost;
 }
 
 enum err server_run(const struct server_conf *conf, struct life *life, struct errinfo *e)
@@ -170,6 +191,7 @@ enum err server_run(const struct server_conf *conf, struct life *life, struct er
 	bool is_unix = strncmp(conf->listen, "unix:", 5) == 0;
 	struct server s = { .listen = conf->listen,
 			    .connections = { .life = life,
+					     .feeds = feeds_new(life),
 					     .secret = conf->secret,
 					     .capacity = conf->capacity,
 					     .tcp = !is_unix } };
@@ -178,9 +200,10 @@ enum err server_run(const struct server_conf *conf, struct life *life, struct er
 		return e->code;
 	limit_descriptors();
 	lws_set_log_level(LLL_ERR | LLL_WARN, lws_says);
-	if (begin(&s) == NULL) {
+	if (s.connections.feeds == NULL || begin(&s) == NULL) {
 		if (s.context != NULL)
 			lws_context_destroy(s.context);
+		feeds_free(s.connections.feeds);
 		return err_set(e, ERR_IO, 0, "cannot listen on %.150s", conf->listen);
 	}
 	log_event(LOG_INFO, "host.ready", LOG_S("listen", conf->listen),
@@ -189,6 +212,7 @@ enum err server_run(const struct server_conf *conf, struct life *life, struct er
 	while (!s.stop && !life_drained(life) && lws_service(s.context, 0) >= 0) {
 	}
 	lws_context_destroy(s.context);
+	feeds_free(s.connections.feeds);
 	if (is_unix)
 		(void)unlink(conf->listen + 5);
 	return ERR_OK;

@@ -1,9 +1,10 @@
 /*
  * The life of one box: begin, copy its terminal to the log, end it in time, tell how it ended.
  *
- * Everything waits in one poll; signals come through a signalfd, the two delays through one timerfd.  The box has ended
- * when bwrap is reaped *and* the first process of the box's pid namespace is gone (bwrap may be killed from outside, and
- * the kernel ends the rest of the box only after that): from then on no process of the agent is left.
+ * Everything waits in one poll; signals come through a signalfd, the two delays through one
+ * timerfd.  The box has ended when bwrap is reaped *and* the first process of the box's pid
+ * namespace is gone (bwrap may be killed from outside, and the kernel ends the rest of the box only
+ * after that): from then on no process of the agent is left.
  */
 #include "sandbox/shim.h"
 
@@ -25,6 +26,7 @@
 
 #include "core/clock.h"
 #include "core/file.h"
+#include "sandbox/keyboard.h"
 #include "sandbox/pty.h"
 #include "sandbox/record.h"
 #include "sandbox/tree.h"
@@ -33,10 +35,11 @@ enum phase { RUNNING, TERMED, KILLED };
 
 struct shim {
 	struct pty pty;
+	struct keyboard keyboard;
 	int log, signals, timer, status;
 	pid_t bwrap;
-	pid_t init;   /* the box's first process, as seen from here; 0: not told yet */
-	int init_fd;  /* its pidfd; -1: none, or it is gone */
+	pid_t init;  /* the box's first process, as seen from here; 0: not told yet */
+	int init_fd; /* its pidfd; -1: none, or it is gone */
 	enum phase phase;
 	bool reaped;
 	int wstatus;
@@ -67,7 +70,8 @@ static void put_log(struct shim *s, const char *p, size_t len)
 	s->log = -1;
 }
 
-/* Copy what the terminal has; false when it has nothing now (EAGAIN) or nobody is left at its other end (EIO). */
+/* Copy what the terminal has; false when it has nothing now (EAGAIN) or nobody is left at its other
+ * end (EIO). */
 static bool copy_terminal(struct shim *s)
 {
 	char buf[16 * 1024];
@@ -96,7 +100,8 @@ static void read_status(struct shim *s)
 		char drop[64];
 		bool full = s->told_len == sizeof s->told - 1;
 		ssize_t n = full ? read(s->status, drop, sizeof drop)
-				 : read(s->status, s->told + s->told_len, sizeof s->told - 1 - s->told_len);
+				 : read(s->status, s->told + s->told_len,
+					sizeof s->told - 1 - s->told_len);
 		if (n < 0 && errno == EAGAIN)
 			break;
 		if (n <= 0) {
@@ -120,7 +125,8 @@ static void read_status(struct shim *s)
 
 static void set_timer(const struct shim *s, int64_t ms)
 {
-	struct itimerspec t = { .it_value = { .tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000 } };
+	struct itimerspec t = { .it_value = { .tv_sec = ms / 1000,
+					      .tv_nsec = ms % 1000 * 1000000 } };
 
 	(void)timerfd_settime(s->timer, 0, &t, NULL);
 }
@@ -178,18 +184,20 @@ static void watch(struct shim *s)
 	bool slave_seen_closed = false;
 
 	while (!s->reaped || s->init_fd >= 0) {
-		struct pollfd p[] = {
-			{ .fd = slave_seen_closed ? -1 : s->pty.master, .events = POLLIN },
+		struct pollfd p[5 + KEYBOARD_POLLS] = {
+			{ .fd = slave_seen_closed ? -1 : s->pty.master },
 			{ .fd = s->signals, .events = POLLIN },
 			{ .fd = s->timer, .events = POLLIN },
 			{ .fd = s->status, .events = POLLIN },
 			{ .fd = s->init_fd, .events = POLLIN },
 		};
+		p[0].events = (short)(POLLIN | keyboard_poll(&s->keyboard, p + 5));
 		if (poll(p, sizeof p / sizeof p[0], -1) < 0)
 			continue;
 		/* All ends are closed: no more output can come, and POLLHUP would make us spin. */
-		if (p[0].revents != 0 && !copy_some(s))
+		if ((p[0].revents & ~POLLOUT) != 0 && !copy_some(s))
 			slave_seen_closed = (p[0].revents & POLLHUP) != 0;
+		keyboard_step(&s->keyboard, p + 5, s->pty.master);
 		if (p[3].revents != 0)
 			read_status(s);
 		if (p[1].revents != 0)
@@ -218,13 +226,16 @@ static void quote_log(struct shim *s, int dir)
 	if (fd < 0)
 		return;
 	if (fstat(fd, &st) == 0) {
-		off_t from = st.st_size > (off_t)sizeof tail - 1 ? st.st_size - ((off_t)sizeof tail - 1) : 0;
+		off_t from = st.st_size > (off_t)sizeof tail - 1
+				     ? st.st_size - ((off_t)sizeof tail - 1)
+				     : 0;
 		ssize_t n = pread(fd, tail, sizeof tail - 1, from);
 		tail[n > 0 ? n : 0] = '\0';
 		line = strstr(tail, "bwrap: ");
 		if (line != NULL) {
 			line[strcspn(line, "\r\n")] = '\0';
-			(void)snprintf(s->end.error, sizeof s->end.error, "the box did not start: %.160s", line);
+			(void)snprintf(s->end.error, sizeof s->end.error,
+				       "the box did not start: %.160s", line);
 		}
 	}
 	close(fd);
@@ -232,7 +243,8 @@ static void quote_log(struct shim *s, int dir)
 
 static void judge(struct shim *s, int dir)
 {
-	bool ran = strstr(s->told, "\"exit-code\"") != NULL; /* said by bwrap only if the command was started */
+	bool ran = strstr(s->told, "\"exit-code\"") !=
+		   NULL; /* said by bwrap only if the command was started */
 
 	s->end.ended_ms = clock_wall_ms();
 	if (WIFEXITED(s->wstatus))
@@ -245,8 +257,9 @@ static void judge(struct shim *s, int dir)
 	if (ran)
 		return;
 	s->end.code = -1;
-	if (WIFSIGNALED(s->wstatus) && snprintf(s->end.error, sizeof s->end.error,
-						"bwrap was ended by signal %d", WTERMSIG(s->wstatus)) > 0)
+	if (WIFSIGNALED(s->wstatus) &&
+	    snprintf(s->end.error, sizeof s->end.error, "bwrap was ended by signal %d",
+		     WTERMSIG(s->wstatus)) > 0)
 		return;
 	(void)snprintf(s->end.error, sizeof s->end.error, "the box did not start");
 	quote_log(s, dir);
@@ -345,7 +358,8 @@ static const char *prepare(struct shim *s, struct env *env)
 		return "no signals or no timer";
 	if (pty_open(&s->pty) < 0)
 		return "no terminal (/dev/ptmx)";
-	s->log = openat(SHIM_FD_DIR, "log", O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
+	s->log = openat(SHIM_FD_DIR, "log", O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW,
+			0600);
 	if (s->log < 0)
 		return "no log file";
 	return read_env(env) ? NULL : "no environment";
@@ -365,6 +379,7 @@ int shim_run(int timeout_s, char **command)
 		(void)write_all(SHIM_FD_READY, why, strlen(why));
 		return 1;
 	}
+	keyboard_open(&s.keyboard, SHIM_FD_DIR);
 	s.bwrap = fork();
 	if (s.bwrap == 0)
 		become_box(&s, command, env.list);
@@ -378,6 +393,7 @@ int shim_run(int timeout_s, char **command)
 	if (s.bwrap > 0) {
 		set_timer(&s, (int64_t)timeout_s * 1000);
 		watch(&s);
+		keyboard_close(&s.keyboard, SHIM_FD_DIR);
 		judge(&s, SHIM_FD_DIR);
 	} else {
 		s.end.reason = "error";

@@ -82,6 +82,7 @@ var_make() {
   directory "$RUN/sandbox" chomp-box chomp 2750
   directory "$RUN/callback" $root chomp-box 2750
   directory "$RUN/dispatch" chomp chomp 0755
+  directory "$RUN/relay" chomp chomp-web 2750
   directory "$VAR/log" $root $root 0755
   for service in "${SERVICES[@]}" sessions; do
     directory "$VAR/log/$service" chomp chomp 0700

@@ -68,7 +68,7 @@ SERVICE_PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 
 # In the order in which status shows them.  A new program is one more name here and one more `service` below.
 services_name() {
-  SERVICES=(nginx worker dispatch)
+  SERVICES=(nginx worker relay dispatch)
   [ "$SANDBOX_LOCAL" -eq 0 ] || SERVICES+=(sandbox)
 }
 
@@ -83,6 +83,8 @@ services_write() {
   service worker chomp -- "CHOMP_VAR=$IN_VAR" "CHOMP_WORKERS=$WORKERS" "CHOMP_PORT=$PORT" \
     "CHOMP_PUBLIC_ORIGINS=$PUBLIC_ORIGINS" "CHOMP_SANDBOX_URL=$url" \
     "CHOMP_TEMPLATES=$IN_APP/cgi-templates" -- "$IN_BIN/chomp-worker"
+  service relay chomp -- "CHOMP_VAR=$IN_VAR" "CHOMP_PORT=$PORT" "CHOMP_PUBLIC_ORIGINS=$PUBLIC_ORIGINS" \
+    "CHOMP_SANDBOX_URL=$url" "CHOMP_SANDBOX_SECRET_FILE=$DISPATCH_SECRET" -- "$IN_BIN/chomp-relay"
   service dispatch chomp -- "CHOMP_VAR=$IN_VAR" "CHOMP_SANDBOX_URL=$url" \
     "CHOMP_SANDBOX_SECRET_FILE=$DISPATCH_SECRET" "CHOMP_CALLBACK_URL=$CALLBACK_URL" -- "$IN_BIN/chomp-dispatch"
   # chomp-box must not be able to open secrets/: it is handed the one file that it needs.

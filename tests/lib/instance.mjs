@@ -58,6 +58,7 @@ export const roles = {
 	'worker parent': (p, list) => isChompWorker(p) && !list.some((q) => q.pid === p.ppid && isChompWorker(q)),
 	worker: (p, list) => isChompWorker(p) && list.some((q) => q.pid === p.ppid && isChompWorker(q)),
 	dispatcher: (p) => p.comm === 'chomp-dispatch',
+	relay: (p) => p.comm === 'chomp-relay',
 	'sandbox host': (p) => p.comm === 'chomp-sandbox',
 	shim: (p) => p.comm === 'chomp-shim',
 	supervisor: (p) => p.comm === 's6-svscan',
