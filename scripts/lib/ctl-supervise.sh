@@ -3,6 +3,15 @@
 
 supervised() { [ -p "$S6/.s6-svscan/control" ] && s6-svscanctl "$S6" 2>/dev/null; }
 
+# s6-svscan is gone, one of its s6-supervise is not.
+unwatched() {
+  local dir
+  for dir in "$S6"/*/; do
+    ! s6-svok "$dir" 2>/dev/null || return 0
+  done
+  return 1
+}
+
 supervisor_pid() {
   local pid=${CONFIG_OF[supervisor]:-}
   [ -z "$pid" ] && [ -r "$RUN/supervisor.pid" ] && read -r pid <"$RUN/supervisor.pid"
