@@ -82,7 +82,7 @@ services_write() {
   service nginx root 'rm -f callback/api.sock' -- -- nginx -e stderr -p nginx/ -c nginx.conf
   service worker chomp -- "CHOMP_VAR=$IN_VAR" "CHOMP_WORKERS=$WORKERS" "CHOMP_PORT=$PORT" \
     "CHOMP_PUBLIC_ORIGINS=$PUBLIC_ORIGINS" "CHOMP_SANDBOX_URL=$url" \
-    "CHOMP_TEMPLATES=$IN_APP/cgi-templates" -- "$IN_BIN/chomp-worker"
+    "CHOMP_TEMPLATES=$IN_APP/cgi-templates" "CHOMP_HTDOCS=$IN_HTDOCS" -- "$IN_BIN/chomp-worker"
   service relay chomp -- "CHOMP_VAR=$IN_VAR" "CHOMP_PORT=$PORT" "CHOMP_PUBLIC_ORIGINS=$PUBLIC_ORIGINS" \
     "CHOMP_SANDBOX_URL=$url" "CHOMP_SANDBOX_SECRET_FILE=$DISPATCH_SECRET" -- "$IN_BIN/chomp-relay"
   service dispatch chomp -- "CHOMP_VAR=$IN_VAR" "CHOMP_SANDBOX_URL=$url" \
