@@ -12,6 +12,7 @@ struct store {
 	int var_fd, dirfd; /* CHOMP_VAR, its state/ */
 	struct lock lock;
 	struct log log;
+	bool poisoned; /* a sync of this process failed; the marker may be impossible to write on such a disk */
 };
 
 /* The lock, with everything up to date and writable; on an error it is not held. */

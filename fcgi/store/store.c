@@ -69,6 +69,10 @@ static enum err open_files(struct store *s, enum store_mode mode, struct errinfo
 		rc = err_set(e, ERR_IO, errno, "sync state/");
 	if (rc == ERR_OK && mode == STORE_OWNER && s->log.end == 0 && s->log.damage < 0)
 		rc = first_line(s, e);
+	if (rc != ERR_OK) {
+		log_close(&s->log);
+		lock_close(&s->lock);
+	}
 	return rc;
 }
 
@@ -133,6 +137,7 @@ static void poison(struct store *s, const struct errinfo *why)
 {
 	int fd = openat(s->var_fd, READ_ONLY_MARK, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
 
+	s->poisoned = true;
 	log_err(LOG_ERROR, "store.read_only", why);
 	if (fd >= 0)
 		close(fd);
@@ -157,7 +162,7 @@ enum err store_writable(struct store *s, struct errinfo *e)
 {
 	if (s->log.damage >= 0)
 		return err_set(e, ERR_CORRUPT, 0, "the task log is damaged at byte %" PRId64, s->log.damage);
-	if (faccessat(s->var_fd, READ_ONLY_MARK, F_OK, 0) == 0)
+	if (s->poisoned || faccessat(s->var_fd, READ_ONLY_MARK, F_OK, 0) == 0)
 		return err_set(e, ERR_READONLY, 0,
 			       "a write could not be made durable; changes are refused until chompctl restart");
 	return ERR_OK;
