@@ -1,4 +1,4 @@
-<?cs # The top of every page.  title, home, refresh, assets.* (htdocs/build) ?><!doctype html>
+<?cs # The top of every page.  title, home, answers_form, refresh, assets.* (htdocs/build) ?><!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
@@ -8,8 +8,9 @@
 <meta name="theme-color" content="#ffffff" media="(prefers-color-scheme: light)">
 <meta name="theme-color" content="#09090b" media="(prefers-color-scheme: dark)">
 <meta name="robots" content="noindex">
-<?cs # Under no-referrer browsers send plain forms with "Origin: null", which is refused; nothing leaves this site. ?>
-<meta name="referrer" content="same-origin">
+<?cs # Under no-referrer browsers send plain forms with "Origin: null", which is refused.  A form leads back to the page it
+   was on; where that was the answer to a form itself, there is no page to go back to but the first. ?>
+<meta name="referrer" content="<?cs if:answers_form ?>origin<?cs else ?>same-origin<?cs /if ?>">
 <?cs if:assets.css ?>
 <link rel="preload" href="<?cs var:assets.sora400 ?>" as="font" type="font/woff2" crossorigin>
 <link rel="preload" href="<?cs var:assets.sora600 ?>" as="font" type="font/woff2" crossorigin>

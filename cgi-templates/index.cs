@@ -3,7 +3,7 @@
 <?cs if:damaged ?>
 <p class="alert" role="alert">The stored state is damaged: what is shown may be incomplete, and nothing can be changed. On the host: <code>scripts/chompctl doctor</code></p>
 <?cs /if ?>
-<section id="balance" class="platforms" aria-label="Counters" hx-get="/partials/balance" hx-trigger="every 60s, refreshTasks from:body">
+<section id="balance" class="platforms" aria-label="Counters" hx-get="/partials/balance" hx-trigger="every 60s, refreshTasks from:body, htmx:afterSwap from:#tasks">
 <?cs include:"partials/balance.cs" ?>
 </section>
 <nav id="tabs" class="tabs" aria-label="Lists">

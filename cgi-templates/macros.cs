@@ -1,5 +1,5 @@
 <?cs # What cards and the detail page share ?>
-<?cs def:ring() ?><span class="ring" aria-hidden="true"></span><?cs /def ?>
+<?cs def:spinner() ?><span class="spinner" aria-hidden="true"></span><?cs /def ?>
 <?cs # The counts are text: a report is a number, no report is said in words, never shown as 0 ?>
 <?cs def:tokens(t) ?>
 <?cs if:t.reported ?>
@@ -15,3 +15,5 @@
 <?cs def:post(verb, id, class, label, text) ?>
 <form action="/api/tasks/<?cs var:verb ?>" method="post" hx-post="/api/tasks/<?cs var:verb ?>" hx-swap="none"><input type="hidden" name="id" value="<?cs var:id ?>"><button id="<?cs var:verb ?>-<?cs var:id ?>" class="<?cs var:class ?>" aria-label="<?cs var:label ?>"><?cs var:text ?></button></form>
 <?cs /def ?>
+<?cs # Text of any length: what is long scrolls in place, and can then be reached by the keyboard ?>
+<?cs def:long(text, scrolls) ?><p class="long<?cs if:scrolls ?> long-scroll<?cs /if ?>" dir="auto"<?cs if:scrolls ?> tabindex="0"<?cs /if ?>><?cs var:text ?></p><?cs /def ?>

@@ -1,7 +1,7 @@
 <?cs # One task, inside #detail.  See fcgi/partials/detail.c ?>
 <?cs include:"macros.cs" ?>
 <div class="detail-top">
-<span class="<?cs var:badge_class ?>"><?cs if:spins ?><?cs call:ring() ?><?cs /if ?><?cs var:badge ?></span>
+<span class="<?cs var:badge_class ?>"><?cs if:spins ?><?cs call:spinner() ?><?cs /if ?><?cs var:badge ?></span>
 <?cs if:age ?><span class="detail-age" data-age="<?cs var:age_s ?>"><?cs var:age ?></span><?cs elif:took ?><span class="detail-age"><?cs var:took ?></span><?cs /if ?>
 </div>
 <?cs if:stale ?><p class="warn">⚠ No sign of life for 5 minutes or more</p><?cs /if ?>
@@ -9,10 +9,10 @@
 <h1 class="detail-title" dir="auto"><?cs var:subject ?></h1>
 <?cs if:dir ?><p class="path" dir="auto"><?cs var:dir ?></p><?cs /if ?>
 <?cs if:error ?>
-<section class="block block-red"><h2 class="label">Reason</h2><p class="long" dir="auto"><?cs var:error ?></p></section>
+<section class="box box-red"><h2 class="label">Reason</h2><?cs call:long(error, error_long) ?></section>
 <?cs /if ?>
 <?cs if:result ?>
-<section class="block"><h2 class="label">Result</h2><p class="long" dir="auto"><?cs var:result ?></p></section>
+<section class="box"><h2 class="label">Result</h2><?cs call:long(result, result_long) ?></section>
 <?cs /if ?>
 <dl class="facts">
 <div><dt>Agent</dt><dd><?cs if:agent ?><bdi class="<?cs var:agent_class ?>"><?cs var:agent ?></bdi><?cs else ?>the default<?cs /if ?></dd></div>
@@ -32,7 +32,7 @@
 <?cs if:budget ?><div><dt>Budget</dt><dd><?cs var:budget ?> tokens<?cs if:over ?>, exceeded<?cs /if ?></dd></div><?cs /if ?>
 </dl>
 <?cs if:prompt ?>
-<section class="block"><h2 class="label">Prompt</h2><p class="long" dir="auto" tabindex="0"><?cs var:prompt ?></p></section>
+<section class="box"><h2 class="label">Prompt</h2><?cs call:long(prompt, prompt_long) ?></section>
 <?cs /if ?>
 <h2 class="label">Activity</h2>
 <?cs if:subcount(sessions) ?>
@@ -45,7 +45,7 @@
 </div>
 <p class="entry-meta"><span><?cs var:s.started ?></span><span><?cs var:s.took ?></span><span><?cs if:s.tokens ?><?cs var:s.tokens ?> tokens<?cs else ?>tokens not reported<?cs /if ?></span><?cs if:?s.exit_code ?><span>exit code <?cs var:s.exit_code ?></span><?cs /if ?></p>
 <?cs if:s.trouble ?><p class="warn" dir="auto"><?cs var:s.trouble ?></p><?cs /if ?>
-<?cs if:s.summary ?><p class="long" dir="auto"><?cs var:s.summary ?></p><?cs /if ?>
+<?cs if:s.summary ?><?cs call:long(s.summary, s.summary_long) ?><?cs /if ?>
 <p class="entry-meta"><a class="link" href="/api/tasks/<?cs var:id ?>/sessions/<?cs var:s.sid ?>/output">Output of <?cs var:s.sid ?></a></p>
 </li>
 <?cs /each ?>
@@ -59,7 +59,7 @@
 <?cs if:has_output ?>
 <div id="output" class="terminal" role="region" aria-label="Output of the newest session" tabindex="0"><pre><?cs var:output ?></pre></div>
 <?cs elif:is_active ?>
-<p class="working"><?cs call:ring() ?>No output yet</p>
+<p class="working"><?cs call:spinner() ?>No output yet</p>
 <?cs else ?>
 <p class="none">No output was kept</p>
 <?cs /if ?>
@@ -73,11 +73,11 @@
 </ul>
 <?cs /if ?>
 <?cs if:ask_delete ?>
-<section id="ask" class="block block-red" aria-labelledby="ask-title">
+<section id="ask" class="box box-red" aria-labelledby="ask-title">
 <h2 id="ask-title" class="ask-title">Delete task <?cs var:id ?>?</h2>
 <p>Its sessions, output and files go with it<?cs if:is_active ?>, and its agent is stopped<?cs /if ?>. There is no way back.</p>
 <div class="actions">
-<form action="/api/tasks/delete" method="post"><input type="hidden" name="id" value="<?cs var:id ?>"><button class="btn btn-danger">Delete for good</button></form>
+<form action="/api/tasks/delete" method="post"><input type="hidden" name="id" value="<?cs var:id ?>"><button class="btn btn-final">Delete for good</button></form>
 <a class="btn btn-secondary" href="/partials/detail/<?cs var:id ?>">Keep it</a>
 </div>
 </section>
@@ -85,9 +85,10 @@
 <?cs if:is_queued ?>
 <form class="run-form" action="/api/tasks/run" method="post">
 <input type="hidden" name="id" value="<?cs var:id ?>">
-<details>
-<summary>Run it with another agent or model</summary>
-<?cs include:"partials/choices.cs" ?>
+<details class="fold">
+<summary>With another agent or model</summary>
+<?cs include:"partials/agent.cs" ?>
+<?cs include:"partials/model.cs" ?>
 </details>
 <button class="btn btn-primary">▶&#xFE0E; Run</button>
 </form>

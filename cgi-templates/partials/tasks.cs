@@ -13,13 +13,13 @@
 <?cs if:subcount(running) ?>
 <ul class="cards" aria-label="Running">
 <?cs each:t = running ?>
-<li id="task-<?cs var:t.id ?>"><a class="card card-running" href="/partials/detail/<?cs var:t.id ?>">
+<li id="task-<?cs var:t.id ?>"><a id="open-<?cs var:t.id ?>" class="card card-running" href="/partials/detail/<?cs var:t.id ?>">
 <div class="card-top">
 <h2 class="card-title" dir="auto"><?cs var:t.subject ?></h2>
 <?cs if:t.detached ?><span class="badge badge-orange">Not attached</span>
 <?cs elif:t.unknown ?><span class="badge badge-orange">Unknown</span>
-<?cs elif:t.starting ?><span class="badge badge-green"><?cs call:ring() ?>Starting</span>
-<?cs else ?><span class="badge badge-green"><?cs call:ring() ?>Active</span><?cs /if ?>
+<?cs elif:t.starting ?><span class="badge badge-green"><?cs call:spinner() ?>Starting</span>
+<?cs else ?><span class="badge badge-green"><?cs call:spinner() ?>Active</span><?cs /if ?>
 </div>
 <p class="chips">
 <?cs if:t.agent ?><bdi class="chip"><?cs var:t.agent ?></bdi><?cs /if ?>
@@ -38,7 +38,7 @@
 <ul class="cards cards-tight" aria-label="Waiting">
 <?cs each:t = waiting ?>
 <li id="task-<?cs var:t.id ?>" class="card card-row">
-<a class="card-main" href="/partials/detail/<?cs var:t.id ?>">
+<a id="open-<?cs var:t.id ?>" class="card-main" href="/partials/detail/<?cs var:t.id ?>">
 <h3 class="row-title" dir="auto"><?cs var:t.subject ?></h3>
 <p class="meta">#<?cs var:t.id ?> · <span data-age="<?cs var:t.age_s ?>"><?cs var:t.age ?></span><?cs if:t.agent ?> · <bdi><?cs var:t.agent ?></bdi><?cs /if ?><?cs if:t.held ?> · held<?cs /if ?></p>
 </a>
@@ -55,7 +55,7 @@
 <?cs if:subcount(completed) ?>
 <ul class="cards cards-tight" aria-label="Completed">
 <?cs each:t = completed ?>
-<li id="task-<?cs var:t.id ?>"><a class="card card-ended" href="/partials/detail/<?cs var:t.id ?>">
+<li id="task-<?cs var:t.id ?>"><a id="open-<?cs var:t.id ?>" class="card card-ended" href="/partials/detail/<?cs var:t.id ?>">
 <?cs if:t.failed ?><span class="mark mark-red" role="img" aria-label="Failed">✗</span><?cs else ?><span class="mark mark-green" role="img" aria-label="Done">✓</span><?cs /if ?>
 <div class="card-main">
 <h2 class="row-title" dir="auto"><?cs var:t.subject ?></h2>

@@ -6,6 +6,13 @@
 #include "partials/text.h"
 #include "store/store.h"
 
+const char *balance_title(struct app *app, struct request *rq)
+{
+	int64_t live = store_counts(app->store).by_status[STATUS_ACTIVE];
+
+	return live > 0 ? arena_printf(&rq->arena, "(%" PRId64 ") chomp", live) : "chomp";
+}
+
 void balance_fill(struct app *app, struct request *rq, struct view *v)
 {
 	struct store_counts c = store_counts(app->store);
@@ -29,6 +36,8 @@ enum err partial_balance(struct app *app, struct request *rq, struct response *r
 	if (page_unchanged(rq, rs, arena_printf(&rq->arena, "b%" PRId64, store_version(app->store))))
 		return ERR_OK;
 	struct view *v = view_new(app, &rq->arena);
+	view_flag(v, "brings_title", true);
+	view_text(v, "title", balance_title(app, rq));
 	balance_fill(app, rq, v);
 	return page_send(v, "partials/balance.cs", rs, e);
 }

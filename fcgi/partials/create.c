@@ -115,7 +115,9 @@ enum err create_fill(struct app *app, struct request *rq, const struct form *val
 		     struct errinfo *e)
 {
 	static const char *const fields[] = { "prompt", "dir", "repo_url", "branch", "model" };
+	enum { FOLDED = 2 }; /* from here on they are below the fold, which opens when one is filled in */
 	const char *agent = NULL, *router = NULL;
+	bool folded_out = false;
 	enum err rc;
 
 	for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++) {
@@ -123,10 +125,12 @@ enum err create_fill(struct app *app, struct request *rq, const struct form *val
 		if ((rc = form_str_opt(values, fields[i], 0, BODY_MAX, &text, e)) != ERR_OK)
 			return rc;
 		view_text(v, fields[i], text);
+		folded_out = folded_out || (i >= FOLDED && text != NULL && *text != '\0');
 	}
 	if ((rc = form_str_opt(values, "agent", 0, BODY_MAX, &agent, e)) != ERR_OK ||
 	    (rc = form_str_opt(values, "router", 0, BODY_MAX, &router, e)) != ERR_OK)
 		return rc;
+	view_flag(v, "folded_out", folded_out || (router != NULL && *router != '\0'));
 	choices_fill(app, &rq->arena, agent, router, v);
 	return ERR_OK;
 }

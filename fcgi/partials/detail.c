@@ -17,6 +17,8 @@
 #include "store/store.h"
 
 enum {
+	LONG_LINES = 8,
+	LONG_BYTES = 400,
 	OUTPUT_SHOWN = 256 * 1024,
 	AFTERGLOW_MS = 10 * 1000, /* so long after the end the last output may still be on its way */
 };
@@ -74,6 +76,19 @@ static void fill_standing(struct arena *a, const struct task *t, int64_t now, st
 }
 
 /* ---- what it is ---- */
+/* name, and name_long when it will not fit its place on a phone. */
+static void fill_long(struct arena *a, struct view *v, const char *name, const char *text)
+{
+	size_t lines = 0;
+
+	if (text == NULL)
+		return;
+	for (const char *p = text; (p = strchr(p, '\n')) != NULL; p++)
+		lines++;
+	view_text(v, name, text_shown(a, text));
+	view_flag(v, arena_printf(a, "%s_long", name), lines >= LONG_LINES || strlen(text) >= LONG_BYTES);
+}
+
 static void fill_facts(struct arena *a, const struct task *t, int64_t now, struct view *v)
 {
 	const struct session *last = task_last_session(t);
@@ -83,7 +98,7 @@ static void fill_facts(struct arena *a, const struct task *t, int64_t now, struc
 
 	view_num(v, "id", t->id);
 	view_text(v, "subject", *title != '\0' ? title : arena_printf(a, "Task %" PRId64, t->id));
-	view_text(v, "prompt", whole ? NULL : text_shown(a, t->prompt));
+	fill_long(a, v, "prompt", whole ? NULL : t->prompt);
 	view_text(v, "dir", text_shown(a, t->dir));
 	view_text(v, "repo_url", text_shown(a, t->repo_url));
 	view_text(v, "branch", text_shown(a, t->branch));
@@ -100,8 +115,8 @@ static void fill_facts(struct arena *a, const struct task *t, int64_t now, struc
 	view_text(v, "bar_class", "bar");
 	/* A session's summary is in the timeline already. */
 	bool told = last != NULL && last->summary != NULL && t->result != NULL && strcmp(last->summary, t->result) == 0;
-	view_text(v, "result", told ? NULL : text_shown(a, t->result));
-	view_text(v, "error", t->status == STATUS_FAILED ? text_shown(a, t->error) : NULL);
+	fill_long(a, v, "result", told ? NULL : t->result);
+	fill_long(a, v, "error", t->status == STATUS_FAILED ? t->error : NULL);
 }
 
 /* ---- sessions ---- */
@@ -155,7 +170,7 @@ static void fill_session(struct arena *a, const struct session *s, const char *t
 	view_text(v, "tokens", s->reported ? text_count(a, s->tokens) : NULL);
 	view_text(v, "pill", pill_label(s->result));
 	view_text(v, "pill_class", pill_class(s->result));
-	view_text(v, "summary", again ? NULL : text_shown(a, s->summary));
+	fill_long(a, v, "summary", again ? NULL : s->summary);
 	if (s->has_exit_code)
 		view_num(v, "exit_code", s->exit_code);
 	view_text(v, "trouble", trouble(a, s, now));

@@ -1,7 +1,6 @@
 /* Whole pages, and what all of them have in common. */
 #include "partials/parts.h"
 
-#include <inttypes.h>
 #include <string.h>
 
 #include "core/env.h"
@@ -34,6 +33,7 @@ struct view *page_new(struct app *app, struct request *rq, const char *title)
 	view_text(v, "title", title);
 	add_assets(app, rq, v);
 	view_flag(v, "owner", rq->who == WHO_OWNER);
+	view_flag(v, "answers_form", strcmp(rq->method, "POST") == 0);
 	return v;
 }
 
@@ -64,8 +64,7 @@ enum err page_index(struct app *app, struct request *rq, struct response *rs, st
 
 	if (rc != ERR_OK || ((rc = store_catch_up(app->store, e)) != ERR_OK && rc != ERR_CORRUPT))
 		return rc;
-	int64_t live = store_counts(app->store).by_status[STATUS_ACTIVE];
-	struct view *v = page_new(app, rq, live > 0 ? arena_printf(&rq->arena, "(%" PRId64 ") chomp", live) : "chomp");
+	struct view *v = page_new(app, rq, balance_title(app, rq));
 	view_flag(v, "home", true);
 	view_flag(v, "damaged", rc == ERR_CORRUPT);
 	balance_fill(app, rq, v);
@@ -76,7 +75,10 @@ enum err page_index(struct app *app, struct request *rq, struct response *rs, st
 
 enum err page_login(struct app *app, struct request *rq, struct response *rs, struct errinfo *e)
 {
-	return page_send(page_new(app, rq, "Log in – chomp"), "login.cs", rs, e);
+	struct view *v = page_new(app, rq, "Log in – chomp");
+
+	view_text(v, "owner", ""); /* nothing to log out of here, whoever asks */
+	return page_send(v, "login.cs", rs, e);
 }
 
 /* ---- errors ---- */

@@ -21,6 +21,8 @@ enum err page_send(struct view *v, const char *template, struct response *rs, st
 bool page_unchanged(struct request *rq, struct response *rs, const char *etag);
 
 /* ---- balance.c ---- */
+/* The dashboard's title: how many tasks are live. */
+const char *balance_title(struct app *app, struct request *rq);
 void balance_fill(struct app *app, struct request *rq, struct view *v);
 
 /* ---- tasks.c ---- */

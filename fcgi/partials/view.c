@@ -6,8 +6,8 @@
 #include <string.h>
 
 /* Their headers define names like ours (MIN, BOOL, string_init); this file is where they end. */
-#include "util/neo_hdf.h"
-#include "cs/cs.h"
+#include <util/neo_hdf.h>
+#include <cs/cs.h>
 
 struct tree {
 	const struct app *app;

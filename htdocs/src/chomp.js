@@ -74,20 +74,32 @@
 	}, 1000);
 
 	// ---- errors ----
+	// What went wrong with a tap is told for a while; that the server is away, until it is back.
+	const TOLD_MS = 10000;
+	let toldUntil = 0;
+	document.addEventListener('htmx:beforeRequest', (event) => {
+		if (event.detail.requestConfig.verb !== 'get') {
+			toldUntil = 0;
+			notice('');
+		}
+	});
 	document.addEventListener('htmx:responseError', (event) => {
-		const { xhr } = event.detail;
-		let text = `chomp answered ${xhr.status}`;
+		const { xhr, requestConfig } = event.detail;
+		let text = `chomp answered ${xhr.status}; trying again`;
 		try {
 			text = JSON.parse(xhr.responseText).error.message;
 		} catch {
 			// no JSON: the number has to do
 		}
+		if (requestConfig.verb !== 'get')
+			toldUntil = Date.now() + TOLD_MS;
 		notice(xhr.status === 401 ? 'You are logged out: load this page again' : text);
 	});
 	for (const name of ['htmx:sendError', 'htmx:timeout'])
 		document.addEventListener(name, () => notice('chomp does not answer; trying again'));
 	document.addEventListener('htmx:afterRequest', (event) => {
-		if (event.detail.successful || event.detail.xhr?.status === 304)
+		const { successful, xhr } = event.detail;
+		if ((successful || xhr.status === 304) && Date.now() >= toldUntil)
 			notice('');
 	});
 

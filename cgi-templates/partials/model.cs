@@ -1,14 +1,9 @@
-<?cs # Agent, model, router.  agents.*, models.*, routers.*, model, default_agent ?>
-<p class="field"><label for="agent">Agent</label>
-<select id="agent" name="agent">
-<option value="">Default<?cs if:default_agent ?> (<?cs var:default_agent ?>)<?cs /if ?></option>
-<?cs each:c = agents ?><option value="<?cs var:c.id ?>"<?cs if:c.chosen ?> selected<?cs /if ?>><?cs var:c.label ?></option>
-<?cs /each ?></select></p>
+<?cs # Which model, by which router.  models.*, model, routers.* ?>
 <p class="field"><label for="model">Model (optional)</label>
 <input id="model" name="model" list="models" maxlength="4096" autocomplete="off" autocapitalize="off" spellcheck="false" placeholder="the agent's default" value="<?cs var:model ?>"></p>
 <datalist id="models"><?cs each:c = models ?><option value="<?cs var:c.id ?>"></option><?cs /each ?></datalist>
 <p class="field"><label for="router">Router</label>
 <select id="router" name="router">
-<option value="">None: the agent's own provider key</option>
+<option value="">The provider's own key</option>
 <?cs each:c = routers ?><option value="<?cs var:c.id ?>"<?cs if:c.chosen ?> selected<?cs /if ?>><?cs var:c.label ?></option>
 <?cs /each ?></select></p>
