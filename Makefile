@@ -113,6 +113,7 @@ WRAP_test_file := openat write fsync renameat
 WRAP_test_lock := clock_mono_ms
 WRAP_test_store := clock_mono_ms fdatasync
 WRAP_test_store_log := log_fields
+WRAP_test_store_compact := openat write fsync renameat log_fields log_err
 WRAP_test_store_fault := openat write fdatasync fsync ftruncate pread fstat flock renameat linkat log_fields log_err
 wrapflags = $(foreach f,$(WRAP_$(notdir $(1))),-Wl,--wrap=$(f))
 

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "core/file.h"
@@ -77,16 +78,43 @@ static enum err sync_file(int fd, struct errinfo *e)
 	return fsync(fd) < 0 ? err_set(e, ERR_IO, errno, "sync " COMPACTED) : ERR_OK;
 }
 
-static enum err take_over(struct store *s, int64_t copied, int fd, struct errinfo *e)
+/* A power cut after this may bring back the old log, without what is written to the new one from now on: nothing may be. */
+static enum err sync_name(struct store *s, struct errinfo *e)
+{
+	struct errinfo mine;
+
+	if (fsync(s->dirfd) == 0)
+		return ERR_OK;
+	err_set(&mine, ERR_IO, errno, "sync state/ for the compacted log");
+	store_poison(s, &mine);
+	if (e != NULL)
+		*e = mine;
+	return ERR_IO;
+}
+
+static enum err put_in_place(struct store *s, int64_t copied, int fd, ino_t old, struct errinfo *e)
+{
+	struct stat st;
+	enum err rc;
+
+	if (fstat(s->log.fd, &st) < 0)
+		return err_set(e, ERR_IO, errno, "stat state/tasks.log");
+	if (st.st_ino != old)
+		return err_set(e, ERR_BUSY, 0, "the log was replaced meanwhile; nothing changed, try again");
+	if ((rc = log_copy_tail(&s->log, copied, fd, e)) != ERR_OK || (rc = sync_file(fd, e)) != ERR_OK)
+		return rc;
+	if (renameat(s->dirfd, COMPACTED, s->dirfd, "tasks.log") < 0)
+		return err_set(e, ERR_IO, errno, "put the compacted log in place");
+	return sync_name(s, e);
+}
+
+static enum err take_over(struct store *s, int64_t copied, int fd, ino_t old, struct errinfo *e)
 {
 	enum err rc = store_begin(s, e);
 
 	if (rc != ERR_OK)
 		return rc;
-	if ((rc = log_copy_tail(&s->log, copied, fd, e)) == ERR_OK && (rc = sync_file(fd, e)) == ERR_OK) {
-		if (renameat(s->dirfd, COMPACTED, s->dirfd, "tasks.log") < 0 || fsync(s->dirfd) < 0)
-			rc = err_set(e, ERR_IO, errno, "put the compacted log in place");
-	}
+	rc = put_in_place(s, copied, fd, old, e);
 	lock_drop(&s->lock);
 	return rc;
 }
@@ -95,16 +123,19 @@ enum err store_compact(struct store *s, struct errinfo *e)
 {
 	enum err rc = store_catch_up(s, e);
 	int64_t before = s->log.end;
+	struct stat st;
 	int fd;
 
 	if (rc != ERR_OK)
 		return rc;
+	if (fstat(s->log.fd, &st) < 0)
+		return err_set(e, ERR_IO, errno, "stat state/tasks.log");
 	fd = openat(s->dirfd, COMPACTED, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0)
 		return err_set(e, ERR_IO, errno, "open " COMPACTED);
 	/* Synced before the lock, so that the sync under it has little left to do. */
 	if ((rc = copy_live(&s->log, fd, e)) == ERR_OK && (rc = sync_file(fd, e)) == ERR_OK)
-		rc = take_over(s, before, fd, e);
+		rc = take_over(s, before, fd, st.st_ino, e);
 	close(fd);
 	if (rc != ERR_OK) {
 		(void)unlinkat(s->dirfd, COMPACTED, 0); /* worthless either way */

@@ -15,6 +15,9 @@ struct store {
 	bool poisoned; /* a sync of this process failed; the marker may be impossible to write on such a disk */
 };
 
+/* Read-only for every process and until the pool starts again: what the disk holds after a failed sync is not known. */
+void store_poison(struct store *s, const struct errinfo *why);
+
 /* The lock, with everything up to date and writable; on an error it is not held. */
 enum err store_begin(struct store *s, struct errinfo *e);
 

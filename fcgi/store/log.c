@@ -99,6 +99,27 @@ static enum err read_at(struct log *l, int64_t off, char *buf, size_t want, size
 	return ERR_OK;
 }
 
+/*
+ * After a compaction or a repair another file has the name: index that one.  The names are compared, for a second name
+ * (a backup by cp -l) may keep the old file alive.  When the new one cannot be opened the old one stays, to try again.
+ */
+static enum err follow_name(struct log *l, struct stat *st, struct errinfo *e)
+{
+	struct log fresh = { .dirfd = l->dirfd };
+	struct stat named;
+	enum err rc;
+
+	if (fstatat(l->dirfd, "tasks.log", &named, AT_SYMLINK_NOFOLLOW) < 0 || fstat(l->fd, st) < 0)
+		return err_set(e, ERR_IO, errno, "stat state/tasks.log");
+	if (named.st_ino == st->st_ino)
+		return ERR_OK;
+	if ((rc = open_file(&fresh, 0, e)) != ERR_OK)
+		return rc;
+	log_close(l);
+	*l = fresh;
+	return fstat(l->fd, st) == 0 ? ERR_OK : err_set(e, ERR_IO, errno, "stat state/tasks.log");
+}
+
 enum err log_catch_up(struct log *l, struct errinfo *e)
 {
 	struct stat st;
@@ -106,15 +127,8 @@ enum err log_catch_up(struct log *l, struct errinfo *e)
 	enum err rc = ERR_OK;
 	char *buf;
 
-	if (fstat(l->fd, &st) < 0)
-		return err_set(e, ERR_IO, errno, "stat state/tasks.log");
-	if (st.st_nlink == 0) { /* compacted or repaired: another file has its name */
-		log_close(l);
-		if ((rc = open_file(l, 0, e)) != ERR_OK)
-			return rc;
-		if (fstat(l->fd, &st) < 0)
-			return err_set(e, ERR_IO, errno, "stat state/tasks.log");
-	}
+	if ((rc = follow_name(l, &st, e)) != ERR_OK)
+		return rc;
 	if (l->damage >= 0)
 		return damaged(l, e);
 	if (st.st_size == l->end)

@@ -132,8 +132,7 @@ int64_t store_version(const struct store *s)
 	return s->log.index.gen << 42 | s->log.end; /* 4 TiB a generation */
 }
 
-/* For every process and until the pool starts again: what the disk holds after a failed sync is not known. */
-static void poison(struct store *s, const struct errinfo *why)
+void store_poison(struct store *s, const struct errinfo *why)
 {
 	int fd = openat(s->var_fd, READ_ONLY_MARK, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
 
@@ -151,7 +150,7 @@ enum err store_sync(struct store *s, struct errinfo *e)
 	enum err rc = log_sync(&s->log, &mine);
 
 	if (rc != ERR_OK) {
-		poison(s, &mine);
+		store_poison(s, &mine);
 		if (e != NULL)
 			*e = mine;
 	}
