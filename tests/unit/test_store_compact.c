@@ -343,6 +343,8 @@ static void failed_sync_of_the_directory_is_final(void **state)
 		memset(&sys, 0, sizeof sys);
 		world_reopen(&w, STORE_OWNER);
 	}
+	assert_ok(store_compact(w.store, &e), &e);
+	memset(&sys, 0, sizeof sys);
 	sys.fail_at = last;
 	sys.why = EIO;
 	assert_err(store_compact(w.store, &e), ERR_IO, &e);
