@@ -55,7 +55,7 @@ doctor_programs() {
   done
   [ "${#missing[@]}" -eq 0 ] || bad "missing: ${missing[*]}" "apt-get install --no-install-recommends ${missing[*]}"
   missing=()
-  for program in chomp-worker chomp-dispatch chomp-relay chomp-sandbox chomp-shim; do
+  for program in "${PROGRAMS[@]}"; do
     [ -x "$BIN/$program" ] || missing+=("$program")
   done
   [ "${#missing[@]}" -eq 0 ] && good "built: $BIN" || bad "not built: ${missing[*]}" "make -C '$APP'"

@@ -18,7 +18,11 @@ service() {
     environment+=("$1") && shift
   done
   shift
-  local dir=$S6/$name
+  local dir=$S6/$name where words command
+  sh_quote "$IN_VAR/run" && where=$QUOTED
+  sh_quote "${environment[@]}" && words=$QUOTED
+  sh_quote "$@" && command=$QUOTED
+  drop_to "$user"
   mkdir -p -- "$dir/data" "$dir/log"
   echo 3 >"$dir/notification-fd"
   echo 5000 >"$dir/timeout-kill"
@@ -33,35 +37,34 @@ exec 3>&-
 umask 027
 ulimit -c 0
 ulimit -n 8192 2>/dev/null || ulimit -n "\$(ulimit -Hn)"
-cd $(sh_quote "$IN_VAR/run") || exit 1
+cd $where || exit 1
 $prepare
-exec env -i $(sh_quote "${environment[@]}") $(drop_to "$user") $(sh_quote "$@")
+exec env -i $words $DROP $command
 SH
   cat >"$dir/finish" <<'SH'
 #!/bin/sh
 . ../.lib/service.sh
 group_end
 SH
+  drop_to chomp
+  sh_quote "$IN_VAR/log/$name"
   cat >"$dir/log/run" <<SH
 #!/bin/sh
 umask 027
-exec $(drop_to chomp) s6-log -b n10 s1000000 $(sh_quote "$IN_VAR/log/$name")
+exec $DROP s6-log -b n10 s1000000 $QUOTED
 SH
   chmod 0755 "$dir/run" "$dir/finish" "$dir/log/run"
 }
 
-# The words that make a command run as another user.  A bubblewrap that is setuid root (no unprivileged user namespaces
-# on that kernel) would be stopped by no_new_privs; nginx's master keeps root for its port and starts workers without.
+# DROP: the words that make a command run as another user.  A bubblewrap that is setuid root (no unprivileged user
+# namespaces on that kernel) would be stopped by no_new_privs; nginx's master keeps root for its port, its workers do not.
 drop_to() {
   local flags=--no-new-privs
-  [ "$1" != chomp-box ] || [ ! -u "$(command -v bwrap 2>/dev/null || echo /)" ] || flags=''
-  if [ "$AS_ROOT" -eq 0 ]; then
-    printf 'setpriv %s --' "$flags"
-  elif [ "$1" = root ]; then
-    printf 'setpriv --no-new-privs --inh-caps=-all --'
-  else
-    printf 'setpriv --reuid %s --regid %s --init-groups --inh-caps=-all %s --' "$1" "$1" "$flags"
-  fi
+  [ "$1" != chomp-box ] || [ ! -u "$BWRAP" ] || flags=''
+  DROP="setpriv $flags --"
+  [ "$AS_ROOT" -eq 1 ] || return 0
+  DROP="setpriv --inh-caps=-all $flags --"
+  [ "$1" = root ] || DROP="setpriv --reuid $1 --regid $1 --init-groups --inh-caps=-all $flags --"
 }
 
 SERVICE_PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
@@ -78,6 +81,7 @@ services_write() {
   rm -rf -- "$S6" "$RUN/nginx" || die "cannot clear $S6"
   mkdir -p -- "$S6/.lib" "$S6/.s6-svscan" && cp -- "$APP/scripts/lib/service.sh" "$S6/.lib/" || die "cannot write $S6"
 
+  BWRAP=$(command -v bwrap) || BWRAP=/
   nginx_write
   service nginx root 'rm -f callback/api.sock' -- -- nginx -e stderr -p nginx/ -c nginx.conf
   service worker chomp -- "CHOMP_VAR=$IN_VAR" "CHOMP_WORKERS=$WORKERS" "CHOMP_PORT=$PORT" \
@@ -88,11 +92,13 @@ services_write() {
   service dispatch chomp -- "CHOMP_VAR=$IN_VAR" "CHOMP_SANDBOX_URL=$url" \
     "CHOMP_SANDBOX_SECRET_FILE=$DISPATCH_SECRET" "CHOMP_CALLBACK_URL=$CALLBACK_URL" -- "$IN_BIN/chomp-dispatch"
   # chomp-box must not be able to open secrets/: it is handed the one file that it needs.
-  [ "$SANDBOX_LOCAL" -eq 0 ] ||
-    service sandbox chomp-box "exec 3<$(sh_quote "$IN_VAR/secrets/sandbox_secret") || exit 1" -- -- \
+  if [ "$SANDBOX_LOCAL" -eq 1 ]; then
+    sh_quote "$IN_VAR/secrets/sandbox_secret"
+    service sandbox chomp-box "exec 3<$QUOTED || exit 1" -- -- \
       "$IN_BIN/chomp-sandbox" --dir "$IN_VAR/sandboxes" --listen "unix:$IN_VAR/run/sandbox/sandbox.sock" \
       --lock "$IN_VAR/run/sandbox/lock" --secret-fd 3 --scripts "$IN_APP/scripts" --agents "$IN_AGENTS" \
       --callback "$IN_VAR/run/callback" --shim "$IN_BIN/chomp-shim"
+  fi
   [ -x "$S6/nginx/run" ] || die "$VAR is on a file system mounted noexec: take another CHOMP_VAR"
 }
 

@@ -23,14 +23,17 @@ alive() {
   [[ $stat != [ZX]* ]]
 }
 
-# Quote for /bin/sh.
+# Quote the words for /bin/sh, into QUOTED: a subshell for each of the many would be felt at every start.
 sh_quote() {
-  local out='' word
+  local word
+  QUOTED=''
   for word in "$@"; do
-    out+=" '${word//\'/\'\\\'\'}'"
+    QUOTED+=" '${word//\'/\'\\\'\'}'"
   done
-  printf '%s' "${out# }"
+  QUOTED=${QUOTED# }
 }
+
+PROGRAMS=(chomp-worker chomp-relay chomp-dispatch chomp-sandbox chomp-shim)
 
 SETTINGS=(CHOMP_PORT CHOMP_BIND CHOMP_WORKERS CHOMP_SANDBOX_URL CHOMP_SANDBOX_SECRET_FILE CHOMP_PUBLIC_ORIGINS CHOMP_AGENTS CHOMP_LOG)
 

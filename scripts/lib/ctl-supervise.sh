@@ -190,7 +190,8 @@ supervisor_stop() {
   done
   groups_end
   rm -rf -- "$S6"
-  rm -f -- "$RUN/callback/api.sock" "$RUN/worker/worker.sock" "$RUN/sandbox/sandbox.sock" "$RUN/supervisor.pid"
+  rm -f -- "$RUN/callback/api.sock" "$RUN/worker/worker.sock" "$RUN/relay/relay.sock" "$RUN/sandbox/sandbox.sock" \
+    "$RUN/supervisor.pid"
 }
 
 not_alive() { ! alive "$1"; }
