@@ -399,6 +399,8 @@ struct json_object *json_array_at(const struct json_object *arr, size_t i)
 enum err json_each(const struct json_object *o,
 		   enum err (*fn)(const char *key, struct json_object *value, void *arg), void *arg)
 {
+	if (!json_is_object(o))
+		return ERR_OK;
 	json_object_object_foreach(o, key, child)
 	{
 		enum err rc = fn(key, child, arg);

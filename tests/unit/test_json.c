@@ -356,6 +356,11 @@ static void members_are_walked_in_order(void **state)
 	assert_string_equal(all.keys, "z a m ");
 	assert_int_equal(json_each(o, note_key, &two), ERR_CONFLICT);
 	assert_string_equal(two.keys, "z a ");
+	struct walk none = { "", 0 };
+	assert_int_equal(json_each(NULL, note_key, &none), ERR_OK);
+	assert_ok(json_parse(&a, "[1]", 3, &o, &e), &e);
+	assert_int_equal(json_each(o, note_key, &none), ERR_OK);
+	assert_string_equal(none.keys, "");
 	arena_reset(&a);
 }
 
