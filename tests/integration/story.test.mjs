@@ -128,6 +128,44 @@ describe('a task', () => {
 		);
 	});
 
+	test('keeps 10 MB of output whole, to its last line', async () => {
+		const made = await shell('seq -f "row %08g of a long story" 300000; echo the very end');
+		await chomp.run(made.id);
+		await chomp.until(made.id, 'done');
+		const text = await waitFor(
+			'the last line is kept',
+			async () => {
+				const o = await chomp.output(made.id);
+				return o.includes('the very end') && o;
+			},
+			{
+				deadlineMs: 30_000,
+				everyMs: 1000,
+				context: async () => `it ends: ${(await chomp.output(made.id)).slice(-100)}`,
+			},
+		);
+		const rows = text.split(/\r?\n/).filter((l) => l.startsWith('row '));
+		assert.equal(rows.length, 300000);
+		assert.ok(rows.every((r, i) => Number(r.slice(4, 12)) === i + 1));
+	});
+
+	test('whose output is full of escape codes and broken bytes shows as text', async () => {
+		const nasty = String.raw`\033]0;title\007\033[31mred\033[0m \033Pdcs\033\\ \2331mc1 \377\376 \033]8;;http://evil/\033\\link\033]8;;\033\\ \033]52;c;aGk=\007 tab\there nul\000nul bs\010bs del\177del \303\251 \033`;
+		const made = await shell(`printf '${nasty.replaceAll('\\\\', '\\')}'; echo; echo "safe end"`);
+		await chomp.run(made.id);
+		await chomp.until(made.id, 'done');
+		const said = await waitFor('the output', async () => {
+			const o = await chomp.api.get(`/api/sandbox/output/${made.id}`);
+			return o.text.includes('safe end') && o;
+		});
+		assert.match(said.headers['content-type'], /^text\/plain; ?charset=utf-8/i);
+		assert.ok(Buffer.from(said.text, 'utf8').equals(said.body), 'it is UTF-8');
+		// eslint-disable-next-line no-control-regex
+		assert.doesNotMatch(said.text, /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f]/);
+		assert.doesNotMatch(said.text, /title|aGk=|\[31m/);
+		assert.match(said.text, /red[^]*link[^]*é/);
+	});
+
 	test('has a prompt of 200 KiB that reaches its agent byte for byte', async () => {
 		const head = box.script(`sha256sum <"$TASK_PROMPT_FILE" | put big-prompt-hash; exit 0`);
 		const prompt =

@@ -57,7 +57,9 @@ describe('watching', () => {
 	});
 
 	test('a viewer that comes back with its offset misses nothing and gets nothing twice', async () => {
-		const id = await shell('for i in $(seq 1 3000); do echo "line $i of many"; done; echo halfway; read -r _; echo over');
+		const id = await shell(
+			'for i in $(seq 1 3000); do echo "line $i of many"; done; echo halfway; read -r _; echo over',
+		);
 		const one = viewer(chomp, id, { offset: 0 });
 		await one.shows('line 1000 of many');
 		one.close();
@@ -73,7 +75,10 @@ describe('watching', () => {
 		if (all.bytes.length > 0) assert.deepEqual(once, all.bytes);
 		const lines = once.toString().match(/line \d+ of many/g);
 		assert.equal(lines.length, 3000);
-		assert.deepEqual(lines, Array.from({ length: 3000 }, (_, i) => `line ${i + 1} of many`));
+		assert.deepEqual(
+			lines,
+			Array.from({ length: 3000 }, (_, i) => `line ${i + 1} of many`),
+		);
 	});
 
 	test('terminal queries in the scrollback are not replayed', async () => {
@@ -128,11 +133,15 @@ describe('sharing', () => {
 	});
 
 	test('a frozen viewer slows neither the agent nor the others', async () => {
-		const id = await shell('head -c 30000000 /dev/zero | tr "\\0" x | fold -w 79; echo; echo flood-over; read -r _');
+		const id = await shell(
+			'head -c 30000000 /dev/zero | tr "\\0" x | fold -w 79; echo; echo flood-over; read -r _',
+		);
 		const frozen = viewer(chomp, id, { offset: 0 });
 		await frozen.opened();
 		// a client that does not read: its socket is paused below the library
-		const raw = Object.getOwnPropertySymbols(frozen.ws).map((s) => frozen.ws[s]).find((x) => x?.socket ?? x?.kResponse);
+		const raw = Object.getOwnPropertySymbols(frozen.ws)
+			.map((s) => frozen.ws[s])
+			.find((x) => x?.socket ?? x?.kResponse);
 		(raw?.socket ?? raw)?.pause?.();
 		const live = viewer(chomp, id, { offset: 0 });
 		await live.shows('flood-over');
@@ -152,7 +161,9 @@ describe('staying', () => {
 		['sandbox host', 'the sandbox host'],
 	]) {
 		test(`after kill -9 of ${what} a viewer resumes byte for byte, and the agent has not noticed`, async () => {
-			const id = await shell('for i in $(seq 1 400); do echo "tick $i"; read -rt 0.01 _ || :; done; read -r _; echo bye');
+			const id = await shell(
+				'for i in $(seq 1 400); do echo "tick $i"; read -rt 0.01 _ || :; done; read -r _; echo bye',
+			);
 			let v = viewer(chomp, id, { offset: 0 });
 			await v.shows('tick 20');
 			for (const pid of chomp.pids(role)) process.kill(pid, 'SIGKILL');
@@ -171,8 +182,13 @@ describe('staying', () => {
 			}
 			v.control({ type: 'pen', take: true });
 			await v.tells('the pen', (n) => n.type === 'pen' && n.mine);
-			const ticks = Buffer.concat(parts).toString().match(/tick \d+\r/g);
-			assert.deepEqual(ticks, Array.from({ length: 400 }, (_, i) => `tick ${i + 1}\r`));
+			const ticks = Buffer.concat(parts)
+				.toString()
+				.match(/tick \d+\r/g);
+			assert.deepEqual(
+				ticks,
+				Array.from({ length: 400 }, (_, i) => `tick ${i + 1}\r`),
+			);
 			v.type('\n');
 			await chomp.until(id, 'done');
 			v.close();
@@ -187,11 +203,23 @@ describe('who is kept out of the terminal', async () => {
 		['nobody', { bearer: false }],
 		['a wrong token', { bearer: 'x'.repeat(43) }],
 		['a cookie without an Origin', { bearer: false, headers: { Cookie: cookie } }],
-		['a cookie with a foreign Origin', { bearer: false, headers: { Cookie: cookie, Origin: 'http://evil.example' } }],
+		[
+			'a cookie with a foreign Origin',
+			{ bearer: false, headers: { Cookie: cookie, Origin: 'http://evil.example' } },
+		],
 		['a cookie with the Origin null', { bearer: false, headers: { Cookie: cookie, Origin: 'null' } }],
-		['a cookie with the right name on another port', { bearer: false, headers: { Cookie: cookie, Origin: 'http://127.0.0.1:1' } }],
+		[
+			'a cookie with the right name on another port',
+			{ bearer: false, headers: { Cookie: cookie, Origin: 'http://127.0.0.1:1' } },
+		],
 		['a bearer with a foreign Origin', { headers: { Origin: 'http://evil.example' } }],
-		['a forged cookie', { bearer: false, headers: { Cookie: cookie.replace(/.$/, (c) => (c === 'A' ? 'B' : 'A')), Origin: chomp.url } }],
+		[
+			'a forged cookie',
+			{
+				bearer: false,
+				headers: { Cookie: cookie.replace(/.$/, (c) => (c === 'A' ? 'B' : 'A')), Origin: chomp.url },
+			},
+		],
 		['a path that names no task', { path: '/ws/terminal/999999' }],
 		['a path that is no task', { path: '/ws/terminal/../../etc/passwd' }],
 	];
@@ -218,8 +246,15 @@ describe('who is kept out of the terminal', async () => {
 		assert.equal(said.status, 421);
 	});
 	test("an agent's own token is refused", async () => {
-		const t = await chomp.create({ prompt: 'echo "token=$(cat "$CHOMP_TOKEN_FILE")"; read -r _', agent: 'shell', run: true });
-		const token = await waitFor('the token is shown', async () => /token=(\S+)/.exec(await chomp.output(t.id))?.[1]);
+		const t = await chomp.create({
+			prompt: 'echo "token=$(cat "$CHOMP_TOKEN_FILE")"; read -r _',
+			agent: 'shell',
+			run: true,
+		});
+		const token = await waitFor(
+			'the token is shown',
+			async () => /token=(\S+)/.exec(await chomp.output(t.id))?.[1],
+		);
 		const v = viewer(chomp, t.id, { bearer: token });
 		await v.refused();
 		await chomp.post('cancel', { id: t.id });
@@ -297,7 +332,10 @@ describe('events', () => {
 
 	test('nobody listens without identity', async () => {
 		assert.equal((await fetch(`${chomp.url}/events`)).status, 401);
-		assert.equal((await fetch(`${chomp.url}/events`, { headers: { Cookie: await login(), Origin: 'http://evil.example' } })).status, 403);
+		assert.equal(
+			(await fetch(`${chomp.url}/events`, { headers: { Cookie: await login(), Origin: 'http://evil.example' } }))
+				.status,
+			403,
+		);
 	});
 });
-
