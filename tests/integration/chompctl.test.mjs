@@ -96,6 +96,51 @@ describe('an instance', () => {
 	});
 });
 
+describe('an instance in an odd place', () => {
+	const root = process.getuid() === 0;
+	for (const [what, name, mode, skip] of [
+		['whose name holds spaces, quotes and a dollar', 'a b\'c"d$HOME%s', 0o755, false],
+		['that only its owner may enter', 'closed', 0o700, false],
+		[
+			'whose path is longer than a socket may have',
+			'l'.repeat(90),
+			0o755,
+			!root && 'a normal user is told to take another directory',
+		],
+	]) {
+		test(`${what} works: up, a task, down`, { skip }, async (t) => {
+			const dir = tempDir('chomp-odd');
+			const home = path.join(dir, name, 'var');
+			fs.mkdirSync(path.join(dir, name), { mode });
+			t.after(() => fs.rmSync(dir, { recursive: true, force: true }));
+			const odd = await startInstance({ varDir: home });
+			t.after(() => odd.stop());
+			const task = await odd.create({ prompt: 'echo from an odd place', agent: 'shell' });
+			await odd.run(task.id);
+			await odd.until(task.id, 'done');
+			await waitFor('its output', async () => (await odd.output(task.id)).includes('from an odd place'));
+			const down = await odd.ctl(['down']);
+			assert.equal(down.code, 0, down.text);
+			assert.equal(tell(odd.processes()), '');
+		});
+	}
+
+	test(
+		'whose path is too long for an ordinary user is refused with the length that is possible',
+		{ skip: root && 'root mounts it elsewhere' },
+		async (t) => {
+			const dir = tempDir('chomp-odd');
+			t.after(() => fs.rmSync(dir, { recursive: true, force: true }));
+			const said = await chompctl(['up'], {
+				env: { CHOMP_VAR: path.join(dir, 'l'.repeat(90), 'var'), CHOMP_PORT: String(await freePort()) },
+			});
+			assert.notEqual(said.code, 0);
+			assert.match(said.text, /too long/);
+			assert.equal(tell(belongingTo(dir)), '');
+		},
+	);
+});
+
 describe('two instances', () => {
 	test('run side by side with their own tasks, tokens and boxes, and one goes down without the other', async (t) => {
 		const [a, b] = await Promise.all([startInstance(), startInstance()]);

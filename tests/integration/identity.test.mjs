@@ -53,6 +53,57 @@ describe('without identity', () => {
 		assert.equal(await chomp.state(), before);
 	});
 
+	test('no odd way of writing a path or method leads around the identity', async () => {
+		const paths = [
+			'//api/state',
+			'/api//state',
+			'/api/./state',
+			'/api/../api/state',
+			'/login/../api/state',
+			'/api/health/../state',
+			'/api/%73tate',
+			'/%61pi/state',
+			'/api/state/',
+			'/api/state;x',
+			'/api/state%00',
+			'/api/state?x=/login',
+			'/api/state#/login',
+			'/API/STATE',
+			'/api/health/../../',
+			'/css/../api/state',
+			'/errors/../api/state',
+			'/api/state.css',
+			'/\\api/state',
+			'/partials/tasks',
+			`/partials/detail/${id}`,
+		];
+		for (const p of paths) {
+			for (const method of ['GET', 'HEAD', 'POST', 'get', 'PROPFIND']) {
+				const said = await raw(
+					chomp.url,
+					`${method} ${p} HTTP/1.1\r\nHost: 127.0.0.1:${chomp.port}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n`,
+				);
+				assert.match(said, /^HTTP\/1\.1 (30[1237]|4\d\d|501) /, `${method} ${p}: ${said.slice(0, 80)}`);
+				assert.doesNotMatch(said, /private words|next_id/, `${method} ${p}`);
+			}
+		}
+		for (const header of [
+			'X-Forwarded-For: 127.0.0.1',
+			'X-Real-IP: 127.0.0.1',
+			'X-Remote-User: owner',
+			'Remote-User: owner',
+			'X-Original-URL: /login',
+			'Proxy-Authorization: Bearer x',
+			'HTTP_AUTHORIZATION: x',
+		]) {
+			const said = await raw(
+				chomp.url,
+				`GET /api/state HTTP/1.1\r\nHost: 127.0.0.1:${chomp.port}\r\n${header}\r\nConnection: close\r\n\r\n`,
+			);
+			assert.match(said, /^HTTP\/1\.1 4\d\d /, header);
+		}
+	});
+
 	test('a token that is one character off is refused', async () => {
 		const last = chomp.token.at(-1) === 'A' ? 'B' : 'A';
 		for (const bearer of [
