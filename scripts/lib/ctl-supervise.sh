@@ -138,13 +138,16 @@ wait_ready() {
 }
 
 programs_started() {
+  # Not asked before the sockets are there: nginx would log a failure that is none.
+  FAILED=worker && [ -S "$RUN/worker/worker.sock" ] || return 1
+  FAILED=relay && [ -S "$RUN/relay/relay.sock" ] || return 1
   FAILED=dispatch && holds_lock "$RUN/dispatch/lock" || return 1
   [ "$SANDBOX_LOCAL" -eq 0 ] || { FAILED=sandbox && holds_lock "$RUN/sandbox/lock"; }
 }
 
 wait_expired() {
   if ! programs_started; then
-    WHY="$(program_of "$FAILED") has not taken its lock"
+    WHY="$(program_of "$FAILED") has not come through its start (no socket, or no lock)"
   elif [ -z "$PROBE" ]; then
     FAILED=nginx WHY="nothing answers on $LISTEN"
   else
