@@ -112,6 +112,7 @@ WRAP_test_adopt := openat write fsync renameat linkat log_fields
 WRAP_test_arena := malloc realloc
 WRAP_test_file := openat write fsync renameat
 WRAP_test_lock := clock_mono_ms
+WRAP_test_output := write
 WRAP_test_store := clock_mono_ms fdatasync
 WRAP_test_store_log := log_fields
 WRAP_test_store_compact := openat write fsync renameat log_fields log_err

@@ -100,8 +100,10 @@ enum err key_read(const char *var, struct arena *a, const char *env_var, const c
 	*out = NULL;
 	if ((rc = document_read(var, "keys.json", a, &o, e)) != ERR_OK || o == NULL)
 		return rc;
-	if (jr_str_opt(o, env_var, 1, 4096, out, e) != ERR_OK)
+	if (jr_str_opt(o, env_var, 0, 4096, out, e) != ERR_OK)
 		return err_set(e, ERR_CORRUPT, 0, "state/keys.json cannot be read");
+	if (*out != NULL && **out == '\0') /* an adopted file may hold empty ones */
+		*out = NULL;
 	return ERR_OK;
 }
 
