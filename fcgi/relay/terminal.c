@@ -41,7 +41,11 @@ static void free_viewer(struct viewer *v)
 {
 	wsock_timer_set(v->relay->loop, &v->retry, -1, NULL, NULL);
 	credentials_release(&v->credentials);
-	free(v->piece);
+	while (v->pieces != NULL) {
+		struct piece *p = v->pieces;
+		v->pieces = p->next;
+		free(p);
+	}
 	strbuf_release(&v->notes);
 	strbuf_release(&v->from_browser);
 	strbuf_release(&v->from_host);
@@ -51,28 +55,25 @@ static void free_viewer(struct viewer *v)
 }
 
 /* ---- what the store says of the session ---- */
-/* Fill sid and sandbox with the session to show; false when the task is gone. */
+/* Fill sid, sandbox and over from the session that is shown; false when it is gone. */
 static bool look_up(struct viewer *v)
 {
 	struct arena a = { 0 };
 	struct errinfo e;
 	struct task t;
-	bool found = store_get(v->relay->store, &a, v->task, &t, &e) == ERR_OK;
 	const struct session *s = NULL;
 
-	if (found)
+	if (store_get(v->relay->store, &a, v->task, &t, &e) == ERR_OK)
 		s = v->sid[0] != '\0' ? task_find_session(&t, v->sid) : task_last_session(&t);
 	if (s != NULL) {
 		(void)snprintf(v->sid, sizeof v->sid, "%.20s", s->id);
 		(void)snprintf(v->sandbox, sizeof v->sandbox, "%.72s", s->sandbox_id != NULL ? s->sandbox_id : "");
+		v->over = !session_open(s);
 		if (s->has_exit_code)
 			v->exit_code = (int)s->exit_code;
-		/* A closed session's box is about to go: its last bytes come from the host until it says exit. */
-		if (!session_open(s) && (v->sandbox[0] == '\0' || s->kill.state != STEP_PENDING))
-			found = false;
 	}
 	arena_reset(&a);
-	return found && s != NULL;
+	return s != NULL;
 }
 
 static void retry_later(struct viewer *v)
@@ -103,7 +104,7 @@ static void connect_host(void *arg)
 
 	if (v->host != NULL || v->link == LINK_ENDED)
 		return;
-	if (!look_up(v)) {
+	if (!look_up(v) || (v->over && v->sandbox[0] == '\0')) {
 		end(v, false);
 		return;
 	}
@@ -117,7 +118,7 @@ static void connect_host(void *arg)
 	char offset[40] = "";
 	if (v->offset >= 0)
 		(void)snprintf(offset, sizeof offset, "&offset=%" PRId64, v->offset);
-	v->ready = false;
+	v->ready = v->opened = false;
 	v->replay.held_len = 0;
 	v->host = wsock_connect(r->loop, r->host_url,
 				arena_printf(&a, "/ws/terminal/%s?cols=%d&rows=%d%s", v->sandbox, v->cols, v->rows, offset),
@@ -133,6 +134,7 @@ static void host_open(void *owner)
 	struct viewer *v = owner;
 
 	v->tries = 0;
+	v->opened = true;
 	set_link(v, LINK_LIVE);
 	if (v->pen)
 		pen_take(v); /* the host learns the size again */
@@ -152,39 +154,59 @@ static void host_closed(void *owner, int code)
 		return;
 	}
 	conn_pause(v->browser, false);
-	if (v->link != LINK_ENDED)
+	if (v->link == LINK_ENDED)
+		return;
+	/* A box that is over and that the host no longer knows has nothing more to show. */
+	if (v->over && !v->opened)
+		end(v, false);
+	else
 		retry_later(v);
 }
 
-/* Keep one piece; the host waits until the browser has it. */
+static struct piece *new_piece(struct viewer *v, size_t room, bool first, bool last)
+{
+	struct piece *p = xmalloc(sizeof *p + room);
+
+	*p = (struct piece){ .first = first, .last = last };
+	if (v->pieces == NULL)
+		v->pieces_end = &v->pieces;
+	*v->pieces_end = p;
+	v->pieces_end = &p->next;
+	return p;
+}
+
+static void queued(struct viewer *v, const struct piece *p)
+{
+	v->pieces_len += p->len;
+	conn_pause(v->host, true);
+	conn_want_write(v->browser);
+}
+
+/* Keep it; the host waits until the browser has it. */
 static void pass_on(struct viewer *v, const char *p, size_t len, bool first, bool last)
 {
-	v->piece = xmalloc(REPLAY_HELD + len + 1);
+	struct piece *piece = new_piece(v, REPLAY_HELD + len, first, last);
+
 	if (v->ready) {
-		memcpy(v->piece, p, len);
-		v->piece_len = len;
+		memcpy(piece->data, p, len);
+		piece->len = len;
 	} else {
-		replay_filter(&v->replay, p, len, v->piece, &v->piece_len);
+		replay_filter(&v->replay, p, len, piece->data, &piece->len);
 	}
 	if (v->offset >= 0)
 		v->offset += (int64_t)len;
-	v->piece_first = first;
-	v->piece_last = last;
-	conn_pause(v->host, true);
-	conn_want_write(v->browser);
+	queued(v, piece);
 }
 
 /* What the filter held back goes out as a message of its own when the replay is over. */
 static void flush_replay(struct viewer *v)
 {
 	v->ready = true;
-	if (v->replay.held_len == 0 || v->piece != NULL)
+	if (v->replay.held_len == 0)
 		return;
-	v->piece = xmalloc(REPLAY_HELD + 1);
-	replay_end(&v->replay, v->piece, &v->piece_len);
-	v->piece_first = v->piece_last = true;
-	conn_pause(v->host, true);
-	conn_want_write(v->browser);
+	struct piece *piece = new_piece(v, REPLAY_HELD, true, true);
+	replay_end(&v->replay, piece->data, &piece->len);
+	queued(v, piece);
 }
 
 static void host_text(struct viewer *v, const char *p, size_t len, bool last)
@@ -218,7 +240,7 @@ static void host_receive(void *owner, const char *p, size_t len, bool text, bool
 		return;
 	if (text)
 		host_text(v, p, len, last);
-	else if (v->piece == NULL)
+	else if (v->pieces_len + len <= PIECES_MAX)
 		pass_on(v, p, len, first, last);
 	else
 		conn_close(v->host, CLOSE_POLICY); /* it was told to wait and did not: come again from our offset */
@@ -317,30 +339,38 @@ static void browser_receive(void *owner, const char *p, size_t len, bool text, b
 
 static void send_piece(struct viewer *v)
 {
+	struct piece *p = v->pieces;
+
 	/* An empty piece is what the filter held back as a whole: its frame still has to begin or end. */
-	conn_send(v->browser, v->piece, v->piece_len, false, v->piece_first, v->piece_last);
-	v->in_binary = !v->piece_last;
-	free(v->piece);
-	v->piece = NULL;
-	if (v->host != NULL)
+	for (size_t at = 0, n; at == 0 || at < p->len; at += n) {
+		n = p->len - at < WSOCK_PIECE ? p->len - at : WSOCK_PIECE;
+		conn_send(v->browser, p->data + at, n, false, p->first && at == 0, p->last && at + n == p->len);
+		if (n == 0)
+			break;
+	}
+	v->in_binary = !p->last;
+	v->pieces = p->next;
+	v->pieces_len -= p->len;
+	free(p);
+	if (v->pieces == NULL && v->host != NULL)
 		conn_pause(v->host, false);
 }
 
 static void browser_writable(void *owner)
 {
 	struct viewer *v = owner;
+	bool cut = v->in_binary && v->host == NULL;
 
-	if (v->piece != NULL)
+	if (v->pieces != NULL) {
 		send_piece(v);
-	else if (v->in_binary && v->host == NULL) {
+	} else if (cut) {
 		conn_send(v->browser, "", 0, false, false, true); /* the host went away inside a message */
 		v->in_binary = false;
 	} else if (!v->in_binary && !send_line(&v->notes, v->browser) && v->link == LINK_ENDED) {
 		conn_close(v->browser, CLOSE_NORMAL);
 		return;
 	}
-	if (v->piece != NULL || (v->notes.len > 0 && !v->in_binary) || (v->in_binary && v->host == NULL) ||
-	    v->link == LINK_ENDED)
+	if (v->pieces != NULL || v->notes.len > 0 || (v->in_binary && v->host == NULL) || v->link == LINK_ENDED)
 		conn_want_write(v->browser);
 }
 
@@ -428,8 +458,8 @@ void terminal_changed(struct relay *r)
 		next = v->next;
 		if (v->host == NULL && v->link == LINK_WAITING)
 			connect_host(v);
-		else if (v->host == NULL && v->link != LINK_ENDED && !look_up(v))
-			end(v, false);
+		else if (v->link != LINK_ENDED && !look_up(v))
+			end(v, false); /* deleted */
 	}
 }
 

@@ -11,9 +11,21 @@ enum {
 	INPUT_MAX = 64 * 1024,	 /* one message of typing; also what waits for the host */
 	MESSAGES_PER_S = 2000,
 	SIZE_MAX_CELLS = 1000,
+	PIECES_MAX = 256 * 1024,
 };
 
 enum link { LINK_WAITING, LINK_CONNECTING, LINK_LIVE, LINK_RECONNECTING, LINK_ENDED };
+
+/*
+ * A piece of a binary message.  The host is told to wait while there is one; what its library had read already comes
+ * all the same, PIECES_MAX bytes at most.
+ */
+struct piece {
+	struct piece *next;
+	size_t len;
+	bool first, last;
+	char data[];
+};
 
 struct viewer {
 	struct viewer *next, **prev;
@@ -26,12 +38,12 @@ struct viewer {
 	int64_t offset; /* of the next byte this viewer wants, -1: whatever the host thinks best */
 	int cols, rows;
 	bool pen;
-	bool ready; /* the host has said so: what comes now is live */
+	bool over;   /* the session has ended: the host is asked for the rest, once */
+	bool opened; /* the present connection to the host came through */
+	bool ready;  /* the host has said so: what comes now is live */
 	struct replay replay;
-	/* one piece from the host on its way to the browser */
-	char *piece;
-	size_t piece_len;
-	bool piece_first, piece_last;
+	struct piece *pieces, **pieces_end; /* from the host, on their way to the browser */
+	size_t pieces_len;
 	bool in_binary; /* a binary message has begun and not ended: no text may come between */
 	/* control messages waiting for the browser, each with its newline */
 	struct strbuf notes;

@@ -14,7 +14,7 @@
 #include "core/arena.h"
 #include "core/log.h"
 
-enum { HEADER_MAX = 8192, PING_S = 30, DEAD_S = 45, VIEWER_PIECE = 1024 };
+enum { HEADER_MAX = 8192, PING_S = 30, DEAD_S = 45, VIEWER_PIECE = 1024, TX_PACKET = 64 * 1024 /* else what is sent is cut to rx_buffer_size */ };
 
 struct watch {
 	void (*fn)(void *);
@@ -286,7 +286,7 @@ static int stream_head(struct lws *wsi)
 	    lws_add_http_header_by_token(wsi, WSI_TOKEN_HTTP_CACHE_CONTROL, (const unsigned char *)"no-store", 8, &p, end) ||
 	    lws_finalize_write_http_header(wsi, start, &p, end))
 		return -1;
-	lws_http_mark_sse(wsi);
+	lws_set_timeout(wsi, NO_PENDING_TIMEOUT, 0);
 	return 0;
 }
 
@@ -320,7 +320,8 @@ static int on_http(struct lws *wsi, enum lws_callback_reasons reason, void *user
 			gone(slot);
 		return 0;
 	default:
-		return lws_callback_http_dummy(wsi, reason, user, in, len);
+		/* A client that names no subprotocol gets the first protocol, and none has to name one. */
+		return on_viewer(wsi, reason, user, in, len);
 	}
 }
 
@@ -332,18 +333,20 @@ static int on_watch(struct lws *wsi, enum lws_callback_reasons reason, void *use
 	(void)user;
 	(void)in;
 	(void)len;
-	if (reason == LWS_CALLBACK_RAW_RX_FILE && watch != NULL)
+	if (reason == LWS_CALLBACK_RAW_RX_FILE && watch != NULL) {
 		watch->fn(watch->arg);
-	else if (reason == LWS_CALLBACK_RAW_CLOSE_FILE)
+	} else if (reason == LWS_CALLBACK_RAW_CLOSE_FILE) {
+		/* WSI_DESTROY follows, and goes to the first protocol: it must not find our pointer. */
+		lws_set_opaque_user_data(wsi, NULL);
 		free(watch);
+	}
 	return 0;
 }
 
 static const struct lws_protocols protocols[] = {
-	{ .name = "http", .callback = on_http, .per_session_data_size = sizeof(struct slot) },
-	{ .name = "viewer", .callback = on_viewer, .per_session_data_size = sizeof(struct slot),
-	  .rx_buffer_size = VIEWER_PIECE },
-	{ .name = "host", .callback = on_host, .rx_buffer_size = WSOCK_PIECE },
+	{ .name = "http", .callback = on_http, .per_session_data_size = sizeof(struct slot),
+	  .rx_buffer_size = VIEWER_PIECE, .tx_packet_size = TX_PACKET },
+	{ .name = "host", .callback = on_host, .rx_buffer_size = WSOCK_PIECE, .tx_packet_size = TX_PACKET },
 	{ .name = "watch", .callback = on_watch },
 	{ 0 },
 };

@@ -106,7 +106,11 @@ static void limit_descriptors(void)
 static struct lws_vhost *listen_on(struct server *s, char *address, size_t size)
 {
 	static struct lws_protocols protocols[] = {
-		{ .name = "http", .callback = connection_http, .rx_buffer_size = 4096 },
+		/* without tx_packet_size what is sent is cut to rx_buffer_size */
+		{ .name = "http",
+		  .callback = connection_http,
+		  .rx_buffer_size = 4096,
+		  .tx_packet_size = 64 * 1024 },
 		{ .name = "garbage", .callback = connection_garbage },
 		{ .name = "life", .callback = on_life },
 		{ .name = "feeds", .callback = on_feeds },

@@ -11,14 +11,14 @@
 #include "core/strbuf.h"
 #include "sandbox/ctl.h"
 
-enum { CHUNK = 32 * 1024, CONTROL_MAX = 4096, AGAIN_MS = 10 };
+enum { CHUNK = 32 * 1024, CONTROL_MAX = 4096, AGAIN_MS = 10, FAREWELL_MS = 2000 };
 
 struct terminal {
 	struct feed_reader reader; /* first: found from it */
 	lws_sorted_usec_list_t again;
 	struct lws *wsi; /* NULL until the handshake is through */
 	int64_t offset, replay_end;
-	bool said_at, said_ready, said_exit;
+	bool said_at, said_ready, said_exit, goodbye;
 	struct strbuf message; /* a text message being received */
 	size_t received;       /* bytes of the message being received */
 	struct strbuf typed;   /* waits for the shim */
@@ -147,6 +147,9 @@ int terminal_receive(struct terminal *t, const char *p, size_t len)
 	bool last = lws_is_final_fragment(t->wsi) && lws_remaining_packet_payload(t->wsi) == 0;
 	bool binary = lws_frame_is_binary(t->wsi) != 0;
 
+	if (t->said_exit)
+		return 0; /* nobody is there to read it */
+
 	if (lws_is_first_fragment(t->wsi)) {
 		strbuf_reset(&t->message);
 		t->received = 0;
@@ -179,11 +182,24 @@ static int say(struct terminal *t, const char *text)
 	return lws_write(t->wsi, buf + LWS_PRE, len, LWS_WRITE_TEXT) < 0 ? -1 : 0;
 }
 
+static void leave(lws_sorted_usec_list_t *sul)
+{
+	struct terminal *t = lws_container_of(sul, struct terminal, again);
+
+	t->goodbye = true;
+	lws_callback_on_writable(t->wsi);
+}
+
+/*
+ * The peer closes when it has read this.  Closing at once would be a hang-up for a peer that has paused its reading, and
+ * some event loops (libwebsockets' own) then throw away what they have not read yet.
+ */
 static int say_exit(struct terminal *t, int code)
 {
 	char text[80];
 
 	t->said_exit = true;
+	lws_sul_schedule(lws_get_context(t->wsi), 0, &t->again, leave, FAREWELL_MS * LWS_US_PER_MS);
 	(void)snprintf(text, sizeof text, "{\"type\":\"exit\",\"code\":%d}", code);
 	return say(t, text);
 }
@@ -214,10 +230,12 @@ int terminal_writable(struct terminal *t)
 	char text[160];
 	int code;
 
-	if (t->said_exit) {
+	if (t->goodbye) {
 		lws_close_reason(t->wsi, LWS_CLOSE_STATUS_NORMAL, NULL, 0);
 		return -1;
 	}
+	if (t->said_exit)
+		return 0;
 	const char *message = due(t, text, sizeof text);
 	if (message != NULL) {
 		lws_callback_on_writable(t->wsi);

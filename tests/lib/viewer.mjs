@@ -72,6 +72,7 @@ export function viewer(chomp, id, { offset, cols = 80, rows = 24, bearer = chomp
 		}
 	};
 	ws.onclose = ({ code, reason }) => (v.end = { code, reason });
-	ws.onerror = () => {};
+	// a handshake that fails is an error and, for some libraries, no close
+	ws.onerror = () => (v.end ??= v.opened_ ? undefined : { code: 1006, reason: '' });
 	return v;
 }
