@@ -46,7 +46,7 @@
 <p class="entry-meta"><span><?cs var:s.started ?></span><span><?cs var:s.took ?></span><span><?cs if:s.tokens ?><?cs var:s.tokens ?> tokens<?cs else ?>tokens not reported<?cs /if ?></span><?cs if:?s.exit_code ?><span>exit code <?cs var:s.exit_code ?></span><?cs /if ?></p>
 <?cs if:s.trouble ?><p class="warn" dir="auto"><?cs var:s.trouble ?></p><?cs /if ?>
 <?cs if:s.summary ?><?cs call:long(s.summary, s.summary_long) ?><?cs /if ?>
-<p class="entry-meta"><a class="link" href="/api/tasks/<?cs var:id ?>/sessions/<?cs var:s.sid ?>/output">Output of <?cs var:s.sid ?></a></p>
+<?cs if:s.linked ?><p class="entry-meta"><a class="link tall" href="/api/tasks/<?cs var:id ?>/sessions/<?cs var:s.sid ?>/output">Its output</a></p><?cs /if ?>
 </li>
 <?cs /each ?>
 </ol>
@@ -95,7 +95,7 @@
 <?cs /if ?>
 <div class="actions">
 <?cs if:is_active ?>
-<form action="/api/tasks/cancel" method="post"><input type="hidden" name="id" value="<?cs var:id ?>"><button class="btn btn-secondary">Cancel the run</button></form>
+<form action="/api/tasks/cancel" method="post"><input type="hidden" name="id" value="<?cs var:id ?>"><button class="btn btn-secondary">Cancel run</button></form>
 <?cs /if ?>
 <?cs if:is_finished ?>
 <form action="/api/tasks/retry" method="post"><input type="hidden" name="id" value="<?cs var:id ?>"><button class="btn btn-secondary">Retry</button></form>

@@ -120,6 +120,12 @@ static void fill_facts(struct arena *a, const struct task *t, int64_t now, struc
 }
 
 /* ---- sessions ---- */
+/* Fit for an address and a file's name; an adopted state may have session ids of any shape. */
+static bool plain_sid(const char *sid)
+{
+	return *sid != '\0' && sid[strspn(sid, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-")] == '\0';
+}
+
 static const char *pill_class(enum result r)
 {
 	static const char *const classes[] = {
@@ -162,7 +168,7 @@ static void fill_session(struct arena *a, const struct session *s, const char *t
 {
 	bool open = session_open(s), again = told != NULL && s->summary != NULL && strcmp(told, s->summary) == 0;
 
-	view_text(v, "sid", s->id);
+	view_text(v, "sid", plain_sid(s->id) ? s->id : NULL);
 	view_text(v, "agent", text_shown(a, agent_label(s->agent)));
 	view_text(v, "model", text_shown(a, s->model));
 	view_text(v, "started", text_date(a, s->started_at, now));
@@ -213,7 +219,7 @@ static void fill_output(struct app *app, struct arena *a, const struct task *t, 
 	const struct session *last = task_last_session(t);
 	bool cut = false;
 
-	if (last == NULL)
+	if (last == NULL || !plain_sid(last->id))
 		return;
 	const char *text = read_output(app, a, t->id, last->id, &cut);
 	view_flag(v, "has_session", true);
@@ -244,7 +250,7 @@ static void fill_artifacts(struct arena *a, const struct task *t, struct view *v
 static const char *detail_etag(struct app *app, struct request *rq, const struct task *t, bool ask)
 {
 	const struct session *last = task_last_session(t);
-	int64_t size = last != NULL ? output_size(app->var, t->id, last->id) : 0;
+	int64_t size = last != NULL && plain_sid(last->id) ? output_size(app->var, t->id, last->id) : 0;
 
 	return arena_printf(&rq->arena, "d%" PRId64 ".%" PRId64 ".%" PRId64 ".%d", store_version(app->store), size,
 			    t->status == STATUS_ACTIVE ? app->now() / 60000 : 0, ask);
@@ -272,8 +278,12 @@ enum err partial_detail(struct app *app, struct request *rq, struct response *rs
 	fill_standing(a, &t, now, v);
 	fill_facts(a, &t, now, v);
 	const char *told = t.status == STATUS_FAILED ? t.error : NULL;
-	for (size_t i = 0; i < t.session_count; i++)
-		fill_session(a, &t.sessions[i], i + 1 == t.session_count ? told : NULL, now, view_item(v, "sessions"));
+	for (size_t i = 0; i < t.session_count; i++) {
+		bool newest = i + 1 == t.session_count;
+		struct view *item = view_item(v, "sessions");
+		fill_session(a, &t.sessions[i], newest ? told : NULL, now, item);
+		view_flag(item, "linked", !newest && plain_sid(t.sessions[i].id)); /* the newest one's is on the page */
+	}
 	fill_output(app, a, &t, v);
 	fill_artifacts(a, &t, v);
 	if (t.status == STATUS_QUEUED) {

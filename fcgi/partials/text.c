@@ -55,12 +55,13 @@ const char *text_date(struct arena *a, int64_t ms, int64_t now)
 
 const char *text_size(struct arena *a, int64_t bytes)
 {
-	if (bytes < 1024)
+	const int64_t kb = 1024, mb = kb * kb;
+
+	if (bytes < kb)
 		return arena_printf(a, "%" PRId64 " B", bytes);
-	if (bytes < 1024 * 1024)
-		return arena_printf(a, "%" PRId64 " KB", bytes / 1024);
-	return arena_printf(a, "%" PRId64 ".%" PRId64 " MB", bytes / (1024 * 1024),
-			    bytes % (1024 * 1024) * 10 / (1024 * 1024));
+	if (bytes < mb)
+		return arena_printf(a, "%" PRId64 " KB", bytes / kb);
+	return arena_printf(a, "%" PRId64 ".%" PRId64 " MB", bytes / mb, bytes % mb * 10 / mb);
 }
 
 /* U+2400 + c, or for DEL U+2421 */

@@ -62,6 +62,23 @@ for (const colorScheme of ['light', 'dark']) {
 	});
 }
 
+test('a word of 10,000 characters costs no time', async () => {
+	const page = await open(browser, chomp, { viewport: { width: 390, height: 844 } });
+	await page.goto(`${chomp.url}/partials/detail/${id.hostile}`);
+	await page.evaluate(() => document.fonts.ready);
+	const ms = await page.evaluate(() => {
+		const main = document.querySelector('main');
+		main.hidden = true;
+		void main.offsetHeight;
+		const from = performance.now();
+		main.hidden = false;
+		void main.offsetHeight;
+		return performance.now() - from;
+	});
+	assert.ok(ms < 300, `${ms} ms for one layout`);
+	await page.context().close();
+});
+
 test('at 390 px and 200 % text everything still fits', async () => {
 	const page = await open(browser, chomp, { viewport: { width: 390, height: 844 } });
 	page.expected = /404/;

@@ -62,7 +62,7 @@ test('run with another agent and model, cancel, and ✕ of a task that was worke
 	await page.fill('#model', 'bash');
 	await page.click('text=▶︎ Run');
 	await seen('that it runs', page, 'Shell · bash');
-	await page.click('text=Cancel the run');
+	await page.click('text=Cancel run');
 	await seen('that it is held', page, 'HELD');
 	await seen('the session', page, 'CANCELLED');
 	await page.click('text=‹ Tasks');

@@ -386,7 +386,54 @@ static void files(void **state)
 	assert_lacks(page, "passwd");
 }
 
+static enum err with_odd_sids(struct task *t, struct arena *a, struct errinfo *e)
+{
+	(void)e;
+	t->status = STATUS_DONE;
+	for (int i = 0; i < 2; i++) {
+		struct session *s = task_add_session(t, a);
+		s->id = "x/../../state/tasks";
+		s->started_at = s->ended_at = kit.now;
+		s->result = RESULT_DONE;
+	}
+	return ERR_OK;
+}
+
+static void odd_sids(void **state)
+{
+	(void)state;
+	kit_change(kit_prompt("x"), with_odd_sids);
+	const char *page = kit_get(partial_detail, "/partials/detail/1", "", true);
+	assert_lacks(page, "/sessions/");
+	assert_lacks(page, "..");
+}
+
 /* ---- the form ---- */
+static void write_state(const char *name, const char *text)
+{
+	FILE *f = fopen(arena_printf(&kit.a, "%s/state/%s", kit.var, name), "w");
+
+	assert_non_null(f);
+	assert_true(fputs(text, f) >= 0);
+	assert_int_equal(fclose(f), 0);
+}
+
+static void offers_what_there_is(void **state)
+{
+	(void)state;
+	write_state("agents.json", "{\"my-agent\":{\"name\":\"My <Agent>\",\"command\":\"x\"},\"Bad Id\":{},\"pi\":{}}");
+	write_state("settings.json", "{\"default_agent\":\"opencode\"}");
+	const char *page = kit_get(partial_create, "/partials/create", "", false);
+	assert_has(page, "<option value=\"my-agent\">My &lt;Agent&gt;</option>");
+	assert_lacks(page, "Bad Id");
+	assert_has(page, "<option value=\"\">Default (OpenCode)</option>");
+	assert_has(page, "<option value=\"gemini\">Gemini</option>");
+	assert_has(page, "<option value=\"o4-mini\"></option>");
+	const char *first = strstr(page, "value=\"pi\""), *model = strstr(page, "value=\"claude-sonnet-4\"");
+	assert_null(strstr(first + 1, "value=\"pi\""));
+	assert_null(strstr(model + 1, "value=\"claude-sonnet-4\""));
+}
+
 static void form_keeps_words(void **state)
 {
 	(void)state;
@@ -715,6 +762,8 @@ int main(void)
 	add(&p, "trouble with the host is shown", detail_of_trouble, NULL);
 	add(&p, "of long output the end is shown, plain", long_output, NULL);
 	add(&p, "files are linked by valid names only", files, NULL);
+	add(&p, "session ids of odd shape are in no address", odd_sids, NULL);
+	add(&p, "the form offers every agent and model once", offers_what_there_is, NULL);
 	add(&p, "the form keeps every word", form_keeps_words, NULL);
 	add(&p, "the form takes long prompts by POST", form_by_post, NULL);
 	add(&p, "an agent that is not known stays chosen", unknown_agent_stays, NULL);
