@@ -123,6 +123,7 @@ wait_ready() {
     fi
     FAILED=supervisor
     alive "$SUPERVISOR" || { WHY='the supervisor (s6-svscan) did not start' && return 1; }
+    [ -z "${BROKEN_OFF:-}" ] || { WHY='broken off' && return 1; }
     now_ms
     if programs_started; then
       ! probe || return 0
