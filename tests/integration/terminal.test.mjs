@@ -65,7 +65,8 @@ describe('watching', () => {
 		one.close();
 		await one.closed();
 		const two = viewer(chomp, id, { offset: one.offset });
-		await two.shows('halfway');
+		await waitFor('both together have seen the middle', async () => (one.text + two.text).includes('halfway'));
+		await two.tells('ready', (n) => n.type === 'ready');
 		assert.equal(two.at, one.offset);
 		two.type('\n');
 		await two.closed();
@@ -168,6 +169,7 @@ describe('staying', () => {
 			await v.shows('tick 20');
 			for (const pid of chomp.pids(role)) process.kill(pid, 'SIGKILL');
 			const parts = [];
+			let from = 0;
 			for (;;) {
 				const ended = await waitFor(
 					'the last tick, or the end of the connection',
@@ -176,8 +178,7 @@ describe('staying', () => {
 				);
 				parts.push(v.bytes);
 				if (ended === 'shown') break;
-				const from = v.at === undefined ? 0 : v.offset;
-				if (v.at === undefined) parts.pop();
+				from = v.at === undefined ? from : v.offset;
 				v = viewer(chomp, id, { offset: from });
 			}
 			v.control({ type: 'pen', take: true });
