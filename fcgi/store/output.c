@@ -15,6 +15,18 @@ static char *output_path(struct arena *a, const char *var, int64_t task, const c
 	return arena_printf(a, "%s/log/sessions/%" PRId64 "-%s.log", var, task, sid);
 }
 
+/* An adopted session may be called anything: only plain names become part of a path. */
+static bool plain_name(const char *sid)
+{
+	size_t len = strlen(sid);
+
+	for (size_t i = 0; i < len; i++) {
+		if (!isalnum((unsigned char)sid[i]) && sid[i] != '-' && sid[i] != '_')
+			return false;
+	}
+	return len > 0 && len <= 32;
+}
+
 static char *artifact_dir(struct arena *a, const char *var, int64_t task)
 {
 	return arena_printf(a, "%s/state/artifacts/%" PRId64, var, task);
@@ -41,8 +53,10 @@ static enum err open_sized(const char *path, int *fd, int64_t *len, struct errin
 enum err output_open(const char *var, int64_t task, const char *sid, int *fd, int64_t *len, struct errinfo *e)
 {
 	struct arena a = { 0 };
-	enum err rc = open_sized(output_path(&a, var, task, sid), fd, len, e);
 
+	if (!plain_name(sid))
+		return err_set(e, ERR_NOT_FOUND, 0, "nothing is kept there");
+	enum err rc = open_sized(output_path(&a, var, task, sid), fd, len, e);
 	arena_reset(&a);
 	return rc;
 }
@@ -51,6 +65,9 @@ int64_t output_size(const char *var, int64_t task, const char *sid)
 {
 	struct arena a = { 0 };
 	struct stat st;
+
+	if (!plain_name(sid))
+		return 0;
 	int64_t size = stat(output_path(&a, var, task, sid), &st) == 0 ? st.st_size : 0;
 
 	arena_reset(&a);
@@ -78,6 +95,9 @@ enum err output_append(const char *var, int64_t task, const char *sid, int64_t a
 		       struct errinfo *e)
 {
 	struct arena a = { 0 };
+
+	if (!plain_name(sid))
+		return err_set(e, ERR_BAD_INPUT, 0, "%.20s is no session's name", sid);
 	const char *path = output_path(&a, var, task, sid);
 	int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
 	enum err rc;
@@ -96,6 +116,8 @@ void output_remove(const char *var, int64_t task, const char *sid)
 {
 	struct arena a = { 0 };
 
+	if (!plain_name(sid))
+		return;
 	(void)unlink(output_path(&a, var, task, sid)); /* may never have been written */
 	arena_reset(&a);
 }

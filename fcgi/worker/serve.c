@@ -88,7 +88,7 @@ static const char *page_after(const struct app *app, struct request *rq)
 	const char *page = page_before(app, rq);
 
 	if (strcmp(rq->path, "/api/tasks/delete") == 0 || strncmp(page, "/partials/create", 16) == 0 ||
-	    strncmp(page, "/login", 6) == 0)
+	    strncmp(page, "/login", 6) == 0 || strncmp(page, "/api/", 5) == 0)
 		return "/";
 	return page;
 }
