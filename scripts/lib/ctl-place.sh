@@ -55,13 +55,15 @@ directory() {
   install -d -m "$mode" -- "$1" || die "cannot prepare $1"
 }
 
+# Whoever ran this instance last owns run/; an ordinary user cannot go on where root or another one was.
 var_check() {
-  local owner
   [ -d "$VAR" ] || [ ! -e "$VAR" ] || die "CHOMP_VAR: $VAR is not a directory"
-  [ "$AS_ROOT" -eq 0 ] && [ -d "$VAR" ] || return 0
-  owner=$(stat -c %U -- "$VAR")
-  [ -O "$VAR" ] || die "$VAR belongs to $owner, who ran this instance before: go on as $owner, or take another directory, for example
-  CHOMP_VAR=\$HOME/.local/share/chomp $SELF up"
+  var_is_ours || die "$VAR was used by $(stat -c %U -- "$RUN" "$VAR" 2>/dev/null | grep -vx "$(id -un)" | head -n 1) before.
+  Go on as that user (root: sudo $SELF $COMMAND), or take another directory: CHOMP_VAR=\$HOME/.local/share/chomp"
+}
+
+var_is_ours() {
+  [ "$AS_ROOT" -eq 1 ] || [ ! -e "$VAR" ] || { [ -O "$VAR" ] && { [ ! -e "$RUN" ] || [ -O "$RUN" ]; }; }
 }
 
 # The lock under which everything that changes an instance is done.
@@ -97,13 +99,18 @@ var_make() {
 # Files that root or an earlier user left in a service's directory: a state.json dropped there to be adopted, or the
 # whole of an instance that used to run as one ordinary user.
 var_adopt() {
-  local dir
-  for dir in state secrets log/sessions; do
-    find "$VAR/$dir" -xdev ! -user chomp -exec chown -h chomp:chomp {} +
+  local name
+  for name in state secrets log/sessions run/dispatch "${SERVICES[@]/#/log/}"; do
+    adopt "$VAR/$name" chomp chomp
   done
-  for dir in "${SERVICES[@]}"; do
-    find "$VAR/log/$dir" -xdev ! -user chomp -exec chown -h chomp:chomp {} +
-  done
+  adopt "$RUN/worker" chomp chomp-web
+  adopt "$RUN/relay" chomp chomp-web
+  adopt "$RUN/sandbox" chomp-box chomp
+  adopt "$VAR/sandboxes" chomp-box chomp-box
+}
+
+adopt() { # directory user group
+  [ -z "$(find "$1" -maxdepth 1 ! -user "$2" -print -quit)" ] || chown -hR "$2:$3" -- "$1" || die "cannot give $1 to $2"
 }
 
 SECRETS=(owner_token cookie_key agent_key sandbox_secret)
