@@ -34,6 +34,19 @@ enum err wanted_id(struct request *rq, const struct form *f, int64_t *out, struc
 	return rc;
 }
 
+enum err plain_argument(const char *name, const char *s, struct errinfo *e)
+{
+	if (s == NULL)
+		return ERR_OK;
+	if (*s == '-')
+		return err_set(e, ERR_BAD_INPUT, 0, "%s: must not begin with a dash", name);
+	for (const char *p = s; *p != '\0'; p++) {
+		if ((unsigned char)*p < 0x20 || *p == 0x7F)
+			return err_set(e, ERR_BAD_INPUT, 0, "%s: must not hold control characters", name);
+	}
+	return ERR_OK;
+}
+
 enum err known_agent(struct app *app, struct request *rq, const char *id, struct errinfo *e)
 {
 	struct json_object *custom = NULL;

@@ -14,6 +14,9 @@ void answer_task(struct response *rs, const struct task *t);
 /* The id in the path or the body; ERR_BAD_INPUT (bad_id), ERR_NOT_FOUND when no task can have it. */
 enum err wanted_id(struct request *rq, const struct form *f, int64_t *out, struct errinfo *e);
 
+/* What may end up on a command line of git or of an agent: no option, nothing a terminal would act on.  NULL is fine. */
+enum err plain_argument(const char *name, const char *s, struct errinfo *e);
+
 /* Built in, or in agents.json. ERR_BAD_INPUT with wire code unknown_agent. */
 enum err known_agent(struct app *app, struct request *rq, const char *id, struct errinfo *e);
 

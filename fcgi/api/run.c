@@ -43,6 +43,7 @@ enum err run_input_make(struct app *app, struct request *rq, const struct task *
 	memset(out, 0, sizeof *out);
 	if (f != NULL && ((rc = form_str_opt(f, "agent", 0, TEXT_MAX, &agent, e)) != ERR_OK ||
 			  (rc = form_str_opt(f, "model", 0, TEXT_MAX, &model, e)) != ERR_OK ||
+			  (rc = plain_argument("model", model, e)) != ERR_OK ||
 			  (rc = form_str_opt(f, "router", 0, TEXT_MAX, &router, e)) != ERR_OK))
 		return rc;
 	if ((rc = settings_read(app->var, &rq->arena, &s, e)) != ERR_OK)

@@ -21,20 +21,6 @@ static bool blank(const char *s)
 	return s[strspn(s, " \t\r\n\v\f")] == '\0';
 }
 
-/* What may end up on a command line of git: no option, nothing a terminal would act on. */
-static enum err plain_argument(const char *name, const char *s, struct errinfo *e)
-{
-	if (s == NULL)
-		return ERR_OK;
-	if (*s == '-')
-		return err_set(e, ERR_BAD_INPUT, 0, "%s: must not begin with a dash", name);
-	for (const char *p = s; *p != '\0'; p++) {
-		if ((unsigned char)*p < 0x20 || *p == 0x7F)
-			return err_set(e, ERR_BAD_INPUT, 0, "%s: must not hold control characters", name);
-	}
-	return ERR_OK;
-}
-
 static enum err one_of(const char *name, const char *value, const char *const *allowed, struct errinfo *e)
 {
 	char list[120] = "";
@@ -108,6 +94,9 @@ static enum err check_texts(struct app *app, struct request *rq, const struct ta
 	    (rc = one_of("network", t->network, networks, e)) != ERR_OK ||
 	    (rc = one_of("on_budget", on_budget, budgets, e)) != ERR_OK)
 		return rc;
+	if (t->host != NULL && strcmp(t->host, "cloudflare") == 0 && t->dir != NULL && t->repo_url == NULL)
+		return err_wire(e, ERR_BAD_INPUT, "dir_needs_local",
+				"dir: the Cloudflare host cannot see a directory of this machine; give a repo_url, or host local");
 	return t->platform != NULL ? known_agent(app, rq, t->platform, e) : ERR_OK;
 }
 
