@@ -109,6 +109,7 @@ UNIT_SRC  := $(wildcard tests/unit/test_*.c)
 UNIT_BIN  := $(patsubst tests/unit/%.c,$(B)/unit/%,$(UNIT_SRC))
 # System calls that a test replaces: WRAP_test_store := fsync write
 WRAP_test_adopt := openat write fsync renameat linkat log_fields
+WRAP_test_api_tasks := write clock_mono_ms
 WRAP_test_arena := malloc realloc
 WRAP_test_file := openat write fsync renameat
 WRAP_test_lock := clock_mono_ms
