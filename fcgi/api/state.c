@@ -74,7 +74,7 @@ enum err api_health(struct app *app, struct request *rq, struct response *rs, st
 		jw_bool(&w, "writable", store);
 		jw_str(&w, "error", store ? NULL : err_code(&why));
 		jw_str(&w, "message", store ? NULL : why.what);
-		jw_i64(&w, "bytes", store_version(app->store));
+		jw_i64(&w, "bytes", c.bytes);
 		for (int i = 0; i < STATUS_COUNT; i++)
 			jw_i64(&w, status_name((enum status)i), c.by_status[i]);
 		jw_object_end(&w);

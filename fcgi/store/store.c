@@ -229,7 +229,8 @@ int64_t store_next_live(const struct store *s, int64_t after)
 
 struct store_counts store_counts(const struct store *s)
 {
-	struct store_counts c = { .tokens = NUMBER_MAX, .next_id = s->log.index.next_id };
+	struct store_counts c = { .tokens = NUMBER_MAX, .next_id = s->log.index.next_id,
+				  .bytes = s->log.end };
 
 	if (s->log.index.tokens < NUMBER_MAX)
 		c.tokens = (int64_t)s->log.index.tokens;
