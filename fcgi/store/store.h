@@ -82,6 +82,7 @@ struct store_counts {
 	int64_t by_status[STATUS_COUNT];
 	int64_t tokens; /* of all live tasks, at most NUMBER_MAX */
 	int64_t next_id;
+	int64_t bytes; /* of the log */
 };
 struct store_counts store_counts(const struct store *s);
 
