@@ -15,20 +15,35 @@ struct artifact_job {
 	int64_t size, now;
 };
 
+/* Where the artifact is in the task's list, or would be. */
+static size_t place_of(const struct task *t, const char *name)
+{
+	size_t i = 0;
+
+	while (i < t->artifact_count && strcmp(t->artifacts[i].name, name) != 0)
+		i++;
+	return i;
+}
+
 static enum err check_open(const struct artifact_job *job, const struct task *t, struct errinfo *e)
 {
 	bool again;
+	enum err rc;
 
 	if (task_open_session(t) == NULL)
 		return err_wire(e, ERR_CONFLICT, "not_active", "task %lld has no running session", (long long)t->id);
-	return access_check(&job->claim, t, RESULT_OPEN, job->now, &again, e);
+	if ((rc = access_check(&job->claim, t, RESULT_OPEN, job->now, &again, e)) != ERR_OK)
+		return rc;
+	if (place_of(t, job->name) >= ARTIFACTS_MAX)
+		return err_set(e, ERR_CONFLICT, 0, "a task keeps at most %d artifacts", ARTIFACTS_MAX);
+	return ERR_OK;
 }
 
 static enum err record_artifact(struct task *t, struct arena *a, void *arg, bool *skip, struct errinfo *e)
 {
 	const struct artifact_job *job = arg;
 	enum err rc = check_open(job, t, e);
-	size_t i;
+	size_t i = place_of(t, job->name);
 
 	(void)skip;
 	if (rc != ERR_OK)
@@ -36,10 +51,6 @@ static enum err record_artifact(struct task *t, struct arena *a, void *arg, bool
 	struct artifact *all = arena_alloc(a, (t->artifact_count + 1) * sizeof *all);
 	if (t->artifact_count > 0)
 		memcpy(all, t->artifacts, t->artifact_count * sizeof *all);
-	for (i = 0; i < t->artifact_count && strcmp(all[i].name, job->name) != 0; i++)
-		;
-	if (i == ARTIFACTS_MAX)
-		return err_set(e, ERR_CONFLICT, 0, "a task keeps at most %d artifacts", ARTIFACTS_MAX);
 	all[i] = (struct artifact){ .name = job->name, .size = job->size, .at = job->now,
 				    .session = task_open_session(t)->id };
 	t->artifacts = all;
@@ -71,7 +82,8 @@ enum err api_artifact_post(struct app *app, struct request *rq, struct response 
 		return err_set(e, ERR_FORBIDDEN, 0, "artifacts are written by the task's agent");
 	if (job.claim.cap.task != id)
 		return err_set(e, ERR_FORBIDDEN, 0, "this token is for another task");
-	/* The file first, the record that names it second: a record never points at nothing. */
+	/* The file first, the record that names it second: a record never points at nothing.  Everything is checked before,
+	 * so that no file is left that nobody lists or deletes. */
 	if ((rc = store_get(app->store, &rq->arena, id, &t, e)) != ERR_OK || (rc = check_open(&job, &t, e)) != ERR_OK ||
 	    (rc = artifact_write(app->var, id, job.name, rq->body, rq->body_len, e)) != ERR_OK)
 		return rc;
