@@ -239,9 +239,16 @@ static enum err check_url(const char *url, struct errinfo *e)
 	return ERR_OK;
 }
 
-static enum err read_settings(struct app *app, struct request *rq, const struct form *f, struct settings *s,
-			      struct errinfo *e)
+struct settings_request {
+	struct app *app;
+	struct request *rq;
+	struct form f;
+};
+
+static enum err read_settings(struct settings *s, void *arg, struct errinfo *e)
 {
+	const struct settings_request *job = arg;
+	const struct form *f = &job->f;
 	enum err rc;
 
 	if ((rc = form_bool_opt(f, "auto_run", &s->auto_run, e)) != ERR_OK ||
@@ -260,19 +267,18 @@ static enum err read_settings(struct app *app, struct request *rq, const struct 
 		s->default_agent = NULL;
 	if (s->custom_api == NULL || (strcmp(s->custom_api, "openai") != 0 && strcmp(s->custom_api, "anthropic") != 0))
 		return err_set(e, ERR_BAD_INPUT, 0, "custom_api: openai or anthropic is wanted");
-	return s->default_agent != NULL ? known_agent(app, rq, s->default_agent, e) : ERR_OK;
+	return s->default_agent != NULL ? known_agent(job->app, job->rq, s->default_agent, e) : ERR_OK;
 }
 
 enum err api_config_settings(struct app *app, struct request *rq, struct response *rs, struct errinfo *e)
 {
+	struct settings_request job = { .app = app, .rq = rq };
 	struct settings s;
-	struct form f;
 	struct jw w;
-	enum err rc = form_read(rq, &f, e);
+	enum err rc = form_read(rq, &job.f, e);
 
-	if (rc != ERR_OK || (rc = settings_read(app->var, &rq->arena, &s, e)) != ERR_OK ||
-	    (rc = read_settings(app, rq, &f, &s, e)) != ERR_OK ||
-	    (rc = settings_write(app->var, &rq->arena, &s, e)) != ERR_OK)
+	if (rc != ERR_OK ||
+	    (rc = settings_change(app->var, &rq->arena, read_settings, &job, &s, e)) != ERR_OK)
 		return rc;
 	jw_init(&w, &rs->body);
 	write_settings(&w, NULL, &s);

@@ -48,27 +48,27 @@ static enum err read_fields(const struct json_object *o, struct settings *s, str
 	return ERR_OK;
 }
 
-enum err settings_read(const char *var, struct arena *a, struct settings *out, struct errinfo *e)
+static enum err read_stored(const struct json_object *o, struct settings *out, struct errinfo *e)
 {
-	struct json_object *o;
-	enum err rc;
-
 	*out = (struct settings){ .max_active = 4, .gate_loops = 3, .token_budget = 300000,
 				  .session_timeout_s = 4 * 3600, .custom_api = "openai" };
-	if ((rc = document_read(var, "settings.json", a, &o, e)) != ERR_OK || o == NULL)
-		return rc;
-	if (read_fields(o, out, e) != ERR_OK)
+	if (o != NULL && read_fields(o, out, e) != ERR_OK)
 		return err_set(e, ERR_CORRUPT, 0, "state/settings.json cannot be read");
 	return ERR_OK;
 }
 
-static enum err write_fields(const struct json_object *old, struct strbuf *out, void *arg, struct errinfo *e)
+enum err settings_read(const char *var, struct arena *a, struct settings *out, struct errinfo *e)
 {
-	const struct settings *s = arg;
+	struct json_object *o;
+	enum err rc = document_read(var, "settings.json", a, &o, e);
+
+	return rc == ERR_OK ? read_stored(o, out, e) : rc;
+}
+
+static void write_fields(struct strbuf *out, const struct settings *s)
+{
 	struct jw w;
 
-	(void)old;
-	(void)e;
 	jw_init(&w, out);
 	jw_object(&w, NULL);
 	jw_bool(&w, "auto_run", s->auto_run);
@@ -83,12 +83,45 @@ static enum err write_fields(const struct json_object *old, struct strbuf *out, 
 	jw_str(&w, "sandbox_allow", s->sandbox_allow);
 	jw_object_end(&w);
 	strbuf_putc(out, '\n');
+}
+
+struct settings_job {
+	settings_fn *fn;
+	void *arg;
+	struct settings now;
+};
+
+static enum err change_stored(const struct json_object *old, struct strbuf *out, void *arg, struct errinfo *e)
+{
+	struct settings_job *job = arg;
+	enum err rc = read_stored(old, &job->now, e);
+
+	if (rc == ERR_OK && (rc = job->fn(&job->now, job->arg, e)) == ERR_OK)
+		write_fields(out, &job->now);
+	return rc;
+}
+
+enum err settings_change(const char *var, struct arena *a, settings_fn *fn, void *arg, struct settings *out,
+			 struct errinfo *e)
+{
+	struct settings_job job = { .fn = fn, .arg = arg };
+	enum err rc = document_change(var, "settings.json", a, change_stored, &job, e);
+
+	if (rc == ERR_OK && out != NULL)
+		*out = job.now;
+	return rc;
+}
+
+static enum err become(struct settings *s, void *arg, struct errinfo *e)
+{
+	(void)e;
+	*s = *(const struct settings *)arg;
 	return ERR_OK;
 }
 
 enum err settings_write(const char *var, struct arena *a, const struct settings *s, struct errinfo *e)
 {
-	return document_change(var, "settings.json", a, write_fields, (void *)(uintptr_t)s, e);
+	return settings_change(var, a, become, (void *)(uintptr_t)s, NULL, e);
 }
 
 /* ---- keys ---- */

@@ -23,8 +23,16 @@ struct settings {
 /* Defaults where nothing is stored.  Text lives in the arena. */
 enum err settings_read(const char *var, struct arena *a, struct settings *out, struct errinfo *e);
 
-/* Replace the stored settings by *s, whole. */
+/* Replace the stored settings by *s, whole: whoever changes one of them uses settings_change. */
 enum err settings_write(const char *var, struct arena *a, const struct settings *s, struct errinfo *e);
+
+/*
+ * Change the settings: fn gets those that are stored (or the defaults), under the lock, and changes them, or returns an
+ * error and nothing is written.  *out (may be NULL) receives the new ones.
+ */
+typedef enum err settings_fn(struct settings *s, void *arg, struct errinfo *e);
+enum err settings_change(const char *var, struct arena *a, settings_fn *fn, void *arg, struct settings *out,
+			 struct errinfo *e);
 
 /* ---- keys: write-only for clients; the dispatcher hands a box those its router and agent need ---- */
 struct key_name {

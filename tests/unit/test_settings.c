@@ -40,6 +40,13 @@ static void nothing_stored_is_the_defaults(void **state)
 	}
 }
 
+static enum err refuse(struct settings *s, void *arg, struct errinfo *e)
+{
+	(void)arg;
+	s->max_active = 99;
+	return err_set(e, ERR_BAD_INPUT, 0, "no");
+}
+
 static void settings_come_back(void **state)
 {
 	const struct settings want = { .auto_run = true,
@@ -57,6 +64,7 @@ static void settings_come_back(void **state)
 
 	(void)state;
 	assert_ok(settings_write(w.var, &w.a, &want, &e), &e);
+	assert_err(settings_change(w.var, &w.a, refuse, NULL, NULL, &e), ERR_BAD_INPUT, &e);
 	assert_ok(settings_read(w.var, &w.a, &s, &e), &e);
 	assert_true(s.auto_run);
 	assert_true(s.paused);
