@@ -109,7 +109,9 @@ UNIT_SRC  := $(wildcard tests/unit/test_*.c)
 UNIT_BIN  := $(patsubst tests/unit/%.c,$(B)/unit/%,$(UNIT_SRC))
 # System calls that a test replaces: WRAP_test_store := fsync write
 WRAP_test_adopt := openat write fsync renameat linkat log_fields
-WRAP_test_api_tasks := write clock_mono_ms
+WRAP_test_api_tasks := write clock_mono_ms log_fields log_err
+WRAP_test_api_state := log_fields log_err
+WRAP_test_serve := log_fields log_err
 WRAP_test_arena := malloc realloc
 WRAP_test_file := openat write fsync renameat
 WRAP_test_lock := clock_mono_ms
@@ -122,7 +124,10 @@ wrapflags = $(foreach f,$(WRAP_$(notdir $(1))),-Wl,--wrap=$(f))
 
 $(B)/unit/%: $(B)/tests/unit/%.o $(B)/lib/dispatch.a $(B)/lib/sandbox.a $(ALL_ARCHIVES)
 	@mkdir -p $(@D)
-	$(CC) $(LDFLAGS) $(call wrapflags,$@) -o $@ $< $(filter %.a,$^) -lcmocka -lcurl $(LIBS_partials) $(LIBS_http) $(LIBS_core)
+	$(CC) $(LDFLAGS) $(call wrapflags,$@) -o $@ $(filter %.o,$^) $(filter %.a,$^) -lcmocka -lcurl $(LIBS_partials) $(LIBS_http) $(LIBS_core)
+
+# The worker is a program; what it does with one request can be asked without it.
+$(B)/unit/test_serve: $(B)/fcgi/worker/serve.o $(B)/fcgi/worker/routes.o
 
 tests: $(UNIT_BIN) ## build the unit tests
 

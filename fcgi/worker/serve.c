@@ -44,13 +44,13 @@ static enum err no_identity(struct app *app, struct request *rq, struct errinfo 
 
 static enum err admit(struct app *app, struct request *rq, const struct route *route, struct errinfo *e)
 {
-	enum err rc = identify(app, rq, e);
+	enum err rc;
 
-	if (rc != ERR_OK || route->access == ACCESS_ANYONE)
-		return rc;
 	/* The callback door is for agents alone, whatever token comes with the request. */
 	if (rq->door == DOOR_CALLBACK && route->access != ACCESS_AGENT)
 		return err_set(e, ERR_NOT_FOUND, 0, "there is nothing at this address");
+	if ((rc = identify(app, rq, e)) != ERR_OK || route->access == ACCESS_ANYONE)
+		return rc;
 	if (rq->who == WHO_OWNER || (rq->who == WHO_BEARER && route->access == ACCESS_AGENT))
 		return ERR_OK;
 	return no_identity(app, rq, e);
