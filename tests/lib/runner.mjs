@@ -24,11 +24,21 @@ const inTests = (name) => path.join(repoRoot, 'tests', name);
 const groups = {
 	unit: () => ls(path.join(buildDir, 'unit'), /^test_[a-z0-9_]+$/),
 	lib: () => ls(inTests('lib'), /\.test\.mjs$/),
+	scripts: () => ls(inTests('scripts'), /\.test\.mjs$/),
 	contract: () => [inTests('contract/run-local.mjs'), ...ls(inTests('contract'), /^local\.test\.mjs$/)],
 	integration: () => ls(inTests('integration'), /\.test\.mjs$/),
+	e2e: () => ls(inTests('e2e'), /\.test\.mjs$/),
 	bench: () => [inTests('bench/marks.mjs')],
 };
-const everything = ['unit', 'lib', 'contract', 'integration'];
+const everything = ['unit', 'lib', 'scripts', 'contract', 'integration', 'e2e'];
+
+// What a group stands on that `make test` may not have been able to install: then it is skipped, and said so.
+const missing = {
+	e2e: () =>
+		[process.env.CHOMP_TEST_CHROMIUM || '/usr/bin/chromium', inTests('node_modules/playwright-core')].find(
+			(f) => !fs.existsSync(f),
+		),
+};
 
 const total = { passed: 0, failed: 0, skipped: 0, failures: [] };
 
@@ -149,6 +159,12 @@ async function suite(file) {
 
 const wanted = process.argv.slice(2).length ? process.argv.slice(2) : everything;
 for (const name of wanted) {
+	const without = wanted === everything && missing[name]?.();
+	if (without) {
+		console.log(`\n== tests/${name} skipped: there is no ${without}`);
+		total.skipped++;
+		continue;
+	}
 	const files = groups[name] ? groups[name]() : [path.resolve(name)];
 	if (files.length === 0) count(inTests(name), { failed: 1, failures: ['there is nothing to run'] });
 	for (const file of files) await suite(file);
