@@ -184,8 +184,10 @@ place() {
   ((${#VAR} + SOCKET_TAIL <= 107)) && as chomp test -x "$VAR" || mount_plan var "$VAR" IN_VAR
   if [ "$AGENTS" = "$VAR/agents" ]; then
     IN_AGENTS=$IN_VAR/agents
-  elif [ -d "$AGENTS" ] && ! as chomp test -r "$AGENTS" -a -x "$AGENTS"; then
-    mount_plan agents "$AGENTS" IN_AGENTS
+  else
+    # Made now, so that it can be mounted: agents may be installed later.
+    mkdir -p -- "$AGENTS" || die "CHOMP_AGENTS: cannot create $AGENTS"
+    as chomp-box test -r "$AGENTS" -a -x "$AGENTS" || mount_plan agents "$AGENTS" IN_AGENTS
   fi
   [ "${#MOUNTS[@]}" -eq 0 ] || mounts_possible
 }
@@ -240,6 +242,9 @@ mounts_possible() {
 
 # Only with no sandbox left: removing a mount point takes the mount away from everybody who still has it.
 mounts_forget() {
-  [ "$AS_ROOT" -eq 1 ] && [[ ${CONFIG_OF[in_var]:-} == /run/chomp/* ]] || return 0
-  rmdir -- "${CONFIG_OF[in_var]}" "${CONFIG_OF[in_var]%/*}/agents" "${CONFIG_OF[in_var]%/*}" 2>/dev/null || :
+  local at
+  [ "$AS_ROOT" -eq 1 ] || return 0
+  short_name "${VAR%/*}" "$VAR"
+  at=/run/chomp/$SHORT_NAME
+  [ ! -d "$at" ] || rmdir -- "$at"/* "$at" 2>/dev/null || :
 }

@@ -87,6 +87,8 @@ settings_read() {
   settings_origins
   settings_sandbox
   AGENTS=${CHOMP_AGENTS:+$(readlink -m -- "$CHOMP_AGENTS")}
+  # Absolute from here on: they are kept for a restart from another directory.
+  [ -z "$AGENTS" ] || CHOMP_AGENTS=$AGENTS
   AGENTS=${AGENTS:-$VAR/agents}
 }
 
@@ -128,6 +130,7 @@ settings_sandbox() {
   esac
   [ -z "$SANDBOX_URL" ] || [ "$SANDBOX_URL" = "unix:$RUN/sandbox/sandbox.sock" ] || SANDBOX_LOCAL=0
   [ -z "$SANDBOX_SECRET" ] || SANDBOX_SECRET=$(readlink -m -- "$SANDBOX_SECRET")
+  [ -z "$SANDBOX_SECRET" ] || CHOMP_SANDBOX_SECRET_FILE=$SANDBOX_SECRET
   [ "$SANDBOX_LOCAL" -eq 0 ] || return 0
   [[ $SANDBOX_URL =~ ^unix:/[^[:cntrl:]]+$|^https?://[^[:space:][:cntrl:]]+$ ]] ||
     die "CHOMP_SANDBOX_URL is '$SANDBOX_URL': unix:/path/to.sock, http://127.0.0.1:PORT or https://… is wanted"
