@@ -6,8 +6,9 @@ B       := build/$(VARIANT)
 CC      ?= cc
 SHELL   := /bin/bash
 
-ROOMS_core      := core
-ROOMS_all       := core model store http api partials
+# One short line per step; V=1 shows the commands.
+Q := $(if $(V),,@)
+say = $(if $(V),,@echo "  $(1)")
 
 WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wold-style-definition -Wformat=2 \
         -Wwrite-strings -Wundef -Wvla -Wpointer-arith -Wnull-dereference -Wdouble-promotion -Wswitch-enum \
@@ -57,48 +58,54 @@ all: $(PROGRAMS) htdocs ## build every program and the static files
 
 run: ## install what is missing, build, start on http://127.0.0.1:8000, print the login link
 	@scripts/setup run
-	@$(MAKE) --no-print-directory all
+	@$(MAKE) --no-print-directory -j$$(nproc) all
 	@scripts/chompctl up
 
 test: ## install what is missing, build, run every test
 	@scripts/setup test
-	@$(MAKE) --no-print-directory all tests lint
+	@$(MAKE) --no-print-directory -j$$(nproc) all tests lint
 	@tests/run
 
 # ---- rooms -------------------------------------------------------------------------------------
 $(B)/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+	$(call say,CC   $<)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 
 define room_rule
 $(B)/lib/$(1).a: $(call objs,$(1))
 	@mkdir -p $$(@D)
 	@rm -f $$@
-	ar rcs $$@ $$^
+	$$(Q)ar rcs $$@ $$^
 endef
 $(foreach r,core model store http api partials worker dispatch relay sandbox,$(eval $(call room_rule,$(r))))
 
 # ---- programs ----------------------------------------------------------------------------------
 $(B)/bin/chomp-worker: $(call objs,worker) $(ALL_ARCHIVES)
 	@mkdir -p $(@D)
-	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS_partials) $(LIBS_http) $(LIBS_core)
+	$(call say,LINK $@)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS_partials) $(LIBS_http) $(LIBS_core)
 
 $(B)/bin/chomp-dispatch: $(call objs,dispatch) $(call archive,store) $(call archive,model) $(call archive,core)
 	@mkdir -p $(@D)
-	$(CC) $(LDFLAGS) -o $@ $^ -lcurl $(LIBS_core)
+	$(call say,LINK $@)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lcurl $(LIBS_core)
 
 $(B)/bin/chomp-relay: $(call objs,relay) $(call archive,http) $(call archive,store) $(call archive,model) $(call archive,core)
 	@mkdir -p $(@D)
-	$(CC) $(LDFLAGS) -o $@ $^ -lwebsockets -lcap $(LIBS_core)
+	$(call say,LINK $@)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lwebsockets -lcap $(LIBS_core)
 
 SHIM_OBJS    := $(filter %/shim_main.o %/shim.o %/record.o %/tree.o %/pty.o %/ctl.o %/keyboard.o,$(call objs,sandbox))
 $(B)/bin/chomp-sandbox: $(filter-out %/shim_main.o,$(call objs,sandbox)) $(call archive,core)
 	@mkdir -p $(@D)
-	$(CC) $(LDFLAGS) -o $@ $^ -lwebsockets -lcap $(LIBS_core)
+	$(call say,LINK $@)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lwebsockets -lcap $(LIBS_core)
 
 $(B)/bin/chomp-shim: $(SHIM_OBJS) $(call archive,core)
 	@mkdir -p $(@D)
-	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS_core)
+	$(call say,LINK $@)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS_core)
 
 # ---- static files ------------------------------------------------------------------------------
 htdocs: ## compile the style sheet and copy fonts and scripts to build/htdocs
@@ -124,7 +131,8 @@ wrapflags = $(foreach f,$(WRAP_$(notdir $(1))),-Wl,--wrap=$(f))
 
 $(B)/unit/%: $(B)/tests/unit/%.o $(B)/lib/dispatch.a $(B)/lib/sandbox.a $(ALL_ARCHIVES)
 	@mkdir -p $(@D)
-	$(CC) $(LDFLAGS) $(call wrapflags,$@) -o $@ $(filter %.o,$^) $(filter %.a,$^) -lcmocka -lcurl $(LIBS_partials) $(LIBS_http) $(LIBS_core)
+	$(call say,LINK $@)
+	$(Q)$(CC) $(LDFLAGS) $(call wrapflags,$@) -o $@ $(filter %.o,$^) $(filter %.a,$^) -lcmocka -lcurl $(LIBS_partials) $(LIBS_http) $(LIBS_core)
 
 # The worker is a program; what it does with one request can be asked without it.
 $(B)/unit/test_serve: $(B)/fcgi/worker/serve.o $(B)/fcgi/worker/routes.o
@@ -136,6 +144,15 @@ check: $(UNIT_BIN) ## unit tests, stop at the first failing program
 
 asan: ## the unit tests under AddressSanitizer and UBSan
 	$(MAKE) VARIANT=asan check
+
+CRASH_BIN := $(patsubst tests/crash/%.c,$(B)/crash/%,$(wildcard tests/crash/*.c))
+$(B)/crash/%: $(B)/tests/crash/%.o $(ALL_ARCHIVES)
+	@mkdir -p $(@D)
+	$(call say,LINK $@)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lcmocka $(LIBS_partials) $(LIBS_http) $(LIBS_core)
+
+crash: $(CRASH_BIN) ## kill -9 in a write storm: what was acknowledged is there
+	@set -e; for t in $(CRASH_BIN); do $$t; done
 
 valgrind: $(UNIT_BIN) ## the unit tests under valgrind
 	@set -e; for t in $(UNIT_BIN); do valgrind -q --error-exitcode=9 --leak-check=full $$t; done
