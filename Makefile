@@ -177,7 +177,7 @@ format: ## clang-format every C file
 help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "%-12s %s\n",$$1,$$2}' $(MAKEFILE_LIST)
 
-clean: ## remove everything built
-	rm -rf build
+clean: ## remove everything built (build/agents, the tests' installed agents, stays)
+	find build -mindepth 1 -maxdepth 1 ! -name agents -exec rm -rf {} +
 
 -include $(shell find $(B) -name '*.d' 2>/dev/null)
