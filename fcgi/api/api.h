@@ -16,7 +16,9 @@ handler_fn api_output_latest, api_output_session;
 /* state.c */
 handler_fn api_state, api_health;
 /* config.c */
-handler_fn api_config, api_config_agents, api_config_keys, api_config_settings;
+handler_fn api_config, api_config_keys, api_config_settings;
+/* agents.c */
+handler_fn api_config_agents, api_config_agents_post, api_config_agents_delete;
 /* login.c */
 handler_fn api_login, api_login_code, api_logout;
 

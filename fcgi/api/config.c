@@ -1,104 +1,16 @@
-/* Agents, routers with their keys, settings. */
+/* Routers with their keys, settings, and the whole configuration. */
 #include <string.h>
 
-#include "api/answer.h"
+#include "api/agents.h"
 #include "api/api.h"
-#include "api/run.h"
 #include "core/json.h"
 #include "core/number.h"
-#include "core/utf8.h"
-#include "model/agent.h"
-#include "store/document.h"
+#include "http/form.h"
+#include "model/task.h"
+#include "store/agents.h"
 #include "store/settings.h"
 
 enum { PREVIEW_TAIL = 4, PREVIEW_MIN = 12, TIMEOUT_MAX_S = 7 * 24 * 3600, ACTIVE_MAX = 1000, LOOPS_MAX = 100 };
-
-/* ---- agents ---- */
-static void write_models(struct jw *w, const char *models)
-{
-	jw_array(w, "models");
-	while (*models != '\0') {
-		size_t n = strcspn(models, " ");
-		jw_strn(w, NULL, models, n);
-		models += n + (models[n] == ' ' ? 1 : 0);
-	}
-	jw_array_end(w);
-}
-
-static void write_builtin(struct app *app, struct request *rq, struct jw *w, const struct agent *ag)
-{
-	const char *missing = agent_missing(app, rq, ag->id);
-
-	jw_object(w, ag->id);
-	jw_str(w, "name", ag->name);
-	jw_str(w, "color", ag->color);
-	jw_null(w, "command");
-	write_models(w, ag->models);
-	jw_str(w, "default_model", ag->default_model);
-	jw_bool(w, "builtin", true);
-	jw_bool(w, "available", missing == NULL);
-	jw_str(w, "reason", missing);
-	jw_object_end(w);
-}
-
-struct custom_agents {
-	struct jw *w;
-	struct arena *a;
-};
-
-/* Shown as it was stored, unknown members included; what a client relies on is added where it is missing. */
-static enum err write_custom(const char *id, struct json_object *o, void *arg)
-{
-	struct custom_agents *c = arg;
-	struct errinfo e;
-	const char *name = id, *command = NULL, *color = "#999999";
-	struct json_object *models = NULL;
-
-	if (!json_is_object(o) || agent_find(id) != NULL)
-		return ERR_OK;
-	(void)jr_str_opt(o, "name", 1, TEXT_MAX, &name, &e); /* what cannot be read keeps its default */
-	(void)jr_str_opt(o, "command", 1, TEXT_MAX, &command, &e);
-	(void)jr_str_opt(o, "color", 1, TEXT_MAX, &color, &e);
-	(void)jr_arr_opt(o, "models", &models, &e);
-	const char *text = models != NULL ? json_text(c->a, models) : "[]";
-	jw_object(c->w, id);
-	jw_str(c->w, "name", name);
-	jw_str(c->w, "color", color);
-	jw_str(c->w, "command", command);
-	jw_raw(c->w, "models", text, strlen(text));
-	jw_null(c->w, "default_model");
-	jw_bool(c->w, "builtin", false);
-	jw_bool(c->w, "available", command != NULL);
-	jw_str(c->w, "reason", command != NULL ? NULL : "no command is set");
-	jw_object_end(c->w);
-	return ERR_OK;
-}
-
-static enum err write_agents(struct app *app, struct request *rq, struct jw *w, const char *key,
-			     struct errinfo *e)
-{
-	struct json_object *custom = NULL;
-	struct custom_agents c = { w, &rq->arena };
-	enum err rc = document_read(app->var, "agents.json", &rq->arena, &custom, e);
-
-	if (rc != ERR_OK)
-		return rc;
-	jw_object(w, key);
-	for (size_t i = 0; i < builtin_agent_count; i++)
-		write_builtin(app, rq, w, &builtin_agents[i]);
-	if (custom != NULL)
-		rc = json_each(custom, write_custom, &c);
-	jw_object_end(w);
-	return rc;
-}
-
-enum err api_config_agents(struct app *app, struct request *rq, struct response *rs, struct errinfo *e)
-{
-	struct jw w;
-
-	jw_init(&w, &rs->body);
-	return write_agents(app, rq, &w, NULL, e);
-}
 
 /* ---- keys ---- */
 /* Never more than half of it: the last four characters of a long key, nothing of a short one. */
@@ -267,7 +179,7 @@ static enum err read_settings(struct settings *s, void *arg, struct errinfo *e)
 		s->default_agent = NULL;
 	if (s->custom_api == NULL || (strcmp(s->custom_api, "openai") != 0 && strcmp(s->custom_api, "anthropic") != 0))
 		return err_set(e, ERR_BAD_INPUT, 0, "custom_api: openai or anthropic is wanted");
-	return s->default_agent != NULL ? known_agent(job->app, job->rq, s->default_agent, e) : ERR_OK;
+	return s->default_agent != NULL ? agents_known(job->app->var, &job->rq->arena, s->default_agent, e) : ERR_OK;
 }
 
 enum err api_config_settings(struct app *app, struct request *rq, struct response *rs, struct errinfo *e)
@@ -296,7 +208,7 @@ enum err api_config(struct app *app, struct request *rq, struct response *rs, st
 		return rc;
 	jw_init(&w, &rs->body);
 	jw_object(&w, NULL);
-	if ((rc = write_agents(app, rq, &w, "agents", e)) != ERR_OK || (rc = write_routers(app, rq, &w, e)) != ERR_OK)
+	if ((rc = agents_write(app, rq, &w, "agents", e)) != ERR_OK || (rc = write_routers(app, rq, &w, e)) != ERR_OK)
 		return rc;
 	write_settings(&w, "settings", &s);
 	jw_object_end(&w);

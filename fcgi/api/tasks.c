@@ -7,8 +7,8 @@
 #include "api/run.h"
 #include "core/json.h"
 #include "core/number.h"
-#include "model/agent.h"
 #include "model/codec.h"
+#include "store/agents.h"
 #include "store/output.h"
 #include "store/settings.h"
 #include "store/store.h"
@@ -97,7 +97,7 @@ static enum err check_texts(struct app *app, struct request *rq, const struct ta
 	if (t->host != NULL && strcmp(t->host, "cloudflare") == 0 && t->dir != NULL && t->repo_url == NULL)
 		return err_wire(e, ERR_BAD_INPUT, "dir_needs_local",
 				"dir: the Cloudflare host cannot see a directory of this machine; give a repo_url, or host local");
-	return t->platform != NULL ? known_agent(app, rq, t->platform, e) : ERR_OK;
+	return t->platform != NULL ? agents_known(app->var, &rq->arena, t->platform, e) : ERR_OK;
 }
 
 static enum err read_create(struct app *app, struct request *rq, const struct form *f, struct task *t, bool *run,

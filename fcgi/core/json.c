@@ -396,6 +396,15 @@ struct json_object *json_array_at(const struct json_object *arr, size_t i)
 	return json_object_array_get_idx(arr, i);
 }
 
+const char *json_string(const struct json_object *v)
+{
+	if (!json_object_is_type(v, json_type_string))
+		return NULL;
+	/* json-c's parameter is without const, though it changes nothing in text */
+	const char *s = json_object_get_string((struct json_object *)(uintptr_t)v);
+	return strlen(s) == (size_t)json_object_get_string_len(v) ? s : NULL;
+}
+
 enum err json_each(const struct json_object *o,
 		   enum err (*fn)(const char *key, struct json_object *value, void *arg), void *arg)
 {

@@ -47,6 +47,8 @@ enum err jr_arr_opt(const struct json_object *o, const char *key, struct json_ob
 
 size_t json_array_len(const struct json_object *arr);
 struct json_object *json_array_at(const struct json_object *arr, size_t i);
+/* The text of a value, NULL when it is none or holds NUL; borrowed. */
+const char *json_string(const struct json_object *value);
 
 /* Call fn for every member, in order of appearance, until it returns other than ERR_OK.  What is no object has none. */
 enum err json_each(const struct json_object *o,

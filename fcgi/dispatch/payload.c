@@ -5,7 +5,9 @@
 
 #include "core/json.h"
 #include "dispatch/host.h"
+#include "model/agent.h"
 #include "model/capability.h"
+#include "store/agents.h"
 #include "store/secret.h"
 #include "store/settings.h"
 
@@ -177,6 +179,21 @@ static void put_session(struct jw *w, const struct payload_input *in, struct are
 		       s->expires_at - in->now < 1000 ? 1 : (s->expires_at - in->now) / 1000);
 }
 
+/* The owner's template of words.  An agent that was removed since has none: the box says so. */
+static enum err put_command(struct jw *w, const struct payload_input *in, struct arena *a,
+			    struct errinfo *e)
+{
+	const char *agent = in->session->agent;
+	struct own_agent own;
+
+	if (agent == NULL || agent_find(agent) != NULL)
+		return ERR_OK;
+	enum err rc = agents_find(in->var, a, agent, &own, e);
+	if (rc == ERR_OK)
+		put_some(w, "command", own.command);
+	return rc == ERR_NOT_FOUND ? ERR_OK : rc;
+}
+
 enum err payload_build(const struct payload_input *in, struct arena *a, struct strbuf *out,
 		       size_t *left_out, struct errinfo *e)
 {
@@ -190,6 +207,8 @@ enum err payload_build(const struct payload_input *in, struct arena *a, struct s
 	jw_init(&w, out);
 	jw_object(&w, NULL);
 	put_session(&w, in, a);
+	if ((rc = put_command(&w, in, a, e)) != ERR_OK)
+		return rc;
 	jw_object(&w, "callback");
 	jw_str(&w, "url", in->callback_url);
 	jw_str(&w, "token", capability_make(a, key, in->task->id, in->session));

@@ -45,6 +45,15 @@ enum err document_read(const char *var, const char *name, struct arena *a, struc
 	return rc;
 }
 
+/* What is larger could not be read again. */
+static enum err replace_at(int dirfd, const char *name, const struct strbuf *text, struct errinfo *e)
+{
+	if (text->len > DOCUMENT_MAX)
+		return err_set(e, ERR_TOO_LARGE, 0, "%s would be larger than %d bytes; remove something first", name,
+			       DOCUMENT_MAX);
+	return file_replace(dirfd, name, text->buf, text->len, 0600, e);
+}
+
 enum err document_change(const char *var, const char *name, struct arena *a, document_fn *fn, void *arg,
 			 struct errinfo *e)
 {
@@ -63,7 +72,7 @@ enum err document_change(const char *var, const char *name, struct arena *a, doc
 	strbuf_init(&text);
 	if ((rc = lock_take(&lock, e)) == ERR_OK) {
 		if ((rc = read_at(dirfd, name, a, &old, e)) == ERR_OK && (rc = fn(old, &text, arg, e)) == ERR_OK)
-			rc = file_replace(dirfd, name, text.buf, text.len, 0600, e);
+			rc = replace_at(dirfd, name, &text, e);
 		lock_drop(&lock);
 	}
 	strbuf_release(&text);

@@ -39,6 +39,8 @@ const struct route routes[] = {
 	/* configuration */
 	{ "GET", "/api/config", ACCESS_OWNER, api_config, 0 },
 	{ "GET", "/api/config/agents", ACCESS_OWNER, api_config_agents, 0 },
+	{ "POST", "/api/config/agents", ACCESS_OWNER, api_config_agents_post, 0 },
+	{ "DELETE", "/api/config/agents", ACCESS_OWNER, api_config_agents_delete, 0 },
 	{ "POST", "/api/config/keys", ACCESS_OWNER, api_config_keys, 0 },
 	{ "POST", "/api/config/settings", ACCESS_OWNER, api_config_settings, 0 },
 	{ "GET", "/api/health", ACCESS_ANYONE, api_health, 0 },

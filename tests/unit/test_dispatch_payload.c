@@ -3,6 +3,7 @@
 #include "core/json.h"
 #include "dispatch_kit.h"
 #include "model/capability.h"
+#include "store/agents.h"
 #include "store/settings.h"
 
 static struct json_object *body_of(const struct call *c)
@@ -113,21 +114,26 @@ static enum err list_name(const char *key, struct json_object *value, void *arg)
 	return ERR_OK;
 }
 
+static enum err to_custom_server(struct settings *s, void *arg, struct errinfo *e)
+{
+	(void)arg;
+	(void)e;
+	s->custom_base_url = "http://127.0.0.1:11434/v1";
+	s->custom_api = "openai";
+	return ERR_OK;
+}
+
 static void only_the_keys_that_are_needed(void **state)
 {
 	ROW(struct keys);
 	struct strbuf names;
 	struct errinfo e;
-	struct settings s;
 
 	kit_open(NULL);
 	for (size_t i = 0; i < key_name_count; i++)
 		assert_ok(key_write(kit.var, &kit.a, key_names[i].env_var, "a-key-0123456789", &e),
 			  &e);
-	assert_ok(settings_read(kit.var, &kit.a, &s, &e), &e);
-	s.custom_base_url = "http://127.0.0.1:11434/v1";
-	s.custom_api = "openai";
-	assert_ok(settings_write(kit.var, &kit.a, &s, &e), &e);
+	assert_ok(settings_change(kit.var, &kit.a, to_custom_server, NULL, NULL, &e), &e);
 	kit_run_as(kit_create("x"), r->agent, r->router);
 	strbuf_init(&names);
 	assert_ok(json_each(member(body_of(kit.calls[0]), "env"), list_name, &names), &e);
@@ -143,6 +149,22 @@ static void a_key_that_is_not_set_is_not_sent(void **state)
 	struct json_object *env = member(body_of(kit.calls[0]), "env");
 	assert_false(jr_has(env, "CUSTOM_API_KEY") || jr_has(env, "CUSTOM_BASE_URL"));
 	assert_text(text(env, "CUSTOM_API"), "openai");
+}
+
+static void an_own_agent_brings_its_command(void **state)
+{
+	struct own_agent mine = { .id = "mine", .name = "Mine", .command = "run {prompt_file}" }, now;
+	struct errinfo e;
+
+	(void)state;
+	assert_ok(agents_put(kit.var, &kit.a, &mine, &now, &e), &e);
+	kit_run_as(kit_create("x"), "mine", NULL);
+	assert_text(text(body_of(kit.calls[0]), "command"), "run {prompt_file}");
+	kit_run_as(kit_create("x"), "shell", NULL);
+	assert_false(jr_has(body_of(kit.calls[1]), "command"));
+	assert_ok(agents_remove(kit.var, &kit.a, "mine", &now, &e), &e);
+	kit_run_as(kit_create("x"), "mine", NULL);
+	assert_false(jr_has(body_of(kit.calls[2]), "command"));
 }
 
 static struct json_object *history_of(const struct call *c)
@@ -228,6 +250,7 @@ int main(void)
 	kit_test(&p, all_that_the_box_needs);
 	kit_test(&p, what_is_not_set_is_not_sent);
 	kit_test(&p, a_key_that_is_not_set_is_not_sent);
+	kit_test(&p, an_own_agent_brings_its_command);
 	kit_test(&p, earlier_sessions_come_along_oldest_first);
 	kit_test(&p, the_newest_history_that_fits_is_sent);
 	kit_test(&p, the_longest_prompt_fits);
