@@ -412,7 +412,7 @@ enum err task_adopt(struct arena *a, const struct json_object *o, struct task *t
 	memset(t, 0, sizeof *t);
 	if (!json_is_object(o))
 		return err_set(e, ERR_BAD_INPUT, 0, "a task is no JSON object");
-	if (!jr_has(o, "id") || (rc = jr_i64_opt(o, "id", 1, NUMBER_MAX, &t->id, e)) != ERR_OK)
+	if (!jr_has(o, "id") || (rc = jr_i64_opt(o, "id", 1, TASK_ID_MAX, &t->id, e)) != ERR_OK)
 		return err_set(e, ERR_BAD_INPUT, 0, "a task without a number for its id");
 	if (!jr_has(o, "status")) /* task_read takes what changes only where there is one: it would be lost in silence */
 		return err_set(e, ERR_BAD_INPUT, 0, "task %lld has no status", (long long)t->id);

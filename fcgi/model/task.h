@@ -21,6 +21,9 @@ enum {
 	PRIORITY_MAX = 1000,
 };
 
+/* Ids are given in turn; memory and time of the index grow with the highest, so there is one. */
+#define TASK_ID_MAX (INT64_C(1) << 32)
+
 enum status { STATUS_QUEUED, STATUS_ACTIVE, STATUS_DONE, STATUS_FAILED, STATUS_COUNT };
 enum on_budget { BUDGET_FLAG, BUDGET_STOP };
 

@@ -126,7 +126,7 @@ static enum err adopt(int dirfd, struct arena *a, struct errinfo *e)
 	rc = json_parse(a, text, len, &o, e);
 	if (rc == ERR_OK && !json_is_object(o))
 		rc = err_set(e, ERR_BAD_JSON, 0, "it is no JSON object");
-	if (rc != ERR_OK || jr_i64_opt(o, "next_id", 0, NUMBER_MAX, &next_id, e) != ERR_OK ||
+	if (rc != ERR_OK || jr_i64_opt(o, "next_id", 0, TASK_ID_MAX + 1, &next_id, e) != ERR_OK ||
 	    read_tasks(a, o, &tasks, &count, e) != ERR_OK)
 		return err_set(e, ERR_CORRUPT, 0, "state/state.json cannot be adopted: %.180s",
 			       arena_strdup(a, e->what));

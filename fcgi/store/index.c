@@ -73,6 +73,8 @@ static void uncount(struct index *ix, int slot, const struct entry *en)
 
 bool index_apply(struct index *ix, const struct record_head *h, struct place place)
 {
+	if (h->id > TASK_ID_MAX + (h->kind == RECORD_LOG ? 1 : 0))
+		return false;
 	if (h->kind == RECORD_LOG) {
 		if (h->id > ix->next_id)
 			ix->next_id = h->id;

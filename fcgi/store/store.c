@@ -300,6 +300,10 @@ enum err store_create(struct store *s, struct arena *a, struct task *t, struct e
 		lock_drop(&s->lock);
 		return rc == ERR_OK ? store_sync(s, e) : rc; /* the first answer may not be on disk yet */
 	}
+	if (s->log.index.next_id > TASK_ID_MAX) {
+		lock_drop(&s->lock);
+		return err_set(e, ERR_CONFLICT, 0, "all ids are used up");
+	}
 	t->id = s->log.index.next_id;
 	strbuf_init(&lines);
 	record_new(&lines, t);

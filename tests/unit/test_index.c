@@ -110,6 +110,23 @@ static void id_zero_is_damage(void **state)
 	index_release(&ix);
 }
 
+/* One line with a right checksum must not make the index ask for more memory than there is. */
+static void id_beyond_all_counting_is_damage(void **state)
+{
+	struct index ix;
+
+	(void)state;
+	index_init(&ix);
+	assert_false(apply(&ix, RECORD_NEW, NUMBER_MAX, 0, 0, false));
+	assert_false(apply(&ix, RECORD_NEW, TASK_ID_MAX + 1, 0, 0, false));
+	assert_false(apply(&ix, RECORD_LOG, TASK_ID_MAX + 2, 0, 0, false));
+	assert_true(apply(&ix, RECORD_LOG, TASK_ID_MAX + 1, 0, 0, false)); /* all are spent */
+	assert_int_equal(index_next_live(&ix, 0), 0);
+	int64_t below = ix.next_id, steps = 1000000;
+	assert_int_equal(index_before(&ix, &below, ~0U, &steps), 0);
+	index_release(&ix);
+}
+
 /* ---- what is known of a task ---- */
 static void newest_lines_win(void **state)
 {
@@ -326,6 +343,7 @@ int main(void)
 
 	PLAN_ROWS(&p, rows, contradiction_is_damage);
 	plan_add(&p, "id 0 is damage", id_zero_is_damage, NULL);
+	plan_add(&p, "an id beyond all counting is damage", id_beyond_all_counting_is_damage, NULL);
 	plan_add(&p, "the newest lines win", newest_lines_win, NULL);
 	plan_add(&p, "counts follow every change", counts_follow_every_change, NULL);
 	plan_add(&p, "live bytes are those of the newest lines",

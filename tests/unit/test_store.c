@@ -722,6 +722,24 @@ static void large_task_is_kept(void **state)
 	assert_int_equal(store_counts(w.store).next_id, 3);
 }
 
+static void last_id_is_the_end(void **state)
+{
+	struct task t = { .prompt = "x", .created = 1 };
+	struct strbuf lines;
+	struct errinfo e;
+
+	(void)state;
+	strbuf_init(&lines);
+	record_log(&lines, TASK_ID_MAX + 1, 1);
+	store_close(w.store);
+	w.store = NULL;
+	world_write(&w, "state/tasks.log", lines.buf, lines.len);
+	strbuf_release(&lines);
+	world_reopen(&w, STORE_OWNER);
+	assert_err(store_create(w.store, &w.a, &t, &e), ERR_CONFLICT, &e);
+	assert_ok(store_writable(w.store, &e), &e);
+}
+
 /* ---- opening ---- */
 static void store_that_cannot_be_opened_says_why(void **state)
 {
@@ -798,6 +816,7 @@ int main(void)
 		T("a lock held by another is busy", lock_held_by_another_is_busy),
 		T("what is no text is not written", what_is_no_text_is_not_written),
 		T("a large task is kept", large_task_is_kept),
+		T("the last id is the end", last_id_is_the_end),
 		T("a store that cannot be opened says why", store_that_cannot_be_opened_says_why),
 		T("only the owner begins a log", only_the_owner_begins_a_log),
 	};
