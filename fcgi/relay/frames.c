@@ -83,10 +83,11 @@ enum host_word viewer_host_text(struct viewer *v, const char *p, size_t len)
 	struct errinfo e;
 	const char *type = "";
 	int64_t n = 0;
-	enum host_word word = HOST_OTHER;
+	enum host_word word = HOST_NONSENSE;
 
 	if (json_parse(&a, p, len, &o, &e) == ERR_OK && json_is_object(o) &&
 	    jr_str_opt(o, "type", 0, 32, &type, &e) == ERR_OK) {
+		word = HOST_OTHER;
 		if (strcmp(type, "at") == 0 && jr_i64(o, "offset", 0, NUMBER_MAX, &n, &e) == ERR_OK) {
 			v->offset = n;
 			word = HOST_AT;

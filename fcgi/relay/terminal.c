@@ -119,7 +119,6 @@ static void connect_host(void *arg)
 	if (v->offset >= 0)
 		(void)snprintf(offset, sizeof offset, "&offset=%" PRId64, v->offset);
 	v->ready = v->opened = false;
-	v->replay.held_len = 0;
 	v->host = wsock_connect(r->loop, r->host_url,
 				arena_printf(&a, "/ws/terminal/%s?cols=%d&rows=%d%s", v->sandbox, v->cols, v->rows, offset),
 				secret, v, &host_ops);
@@ -149,6 +148,9 @@ static void host_closed(void *owner, int code)
 	v->host = NULL;
 	strbuf_reset(&v->from_host);
 	strbuf_reset(&v->controls);
+	if (v->offset >= 0)
+		v->offset -= (int64_t)v->replay.held_len; /* the browser does not have them yet */
+	v->replay.held_len = 0;
 	if (v->browser == NULL) {
 		free_viewer(v);
 		return;
@@ -163,50 +165,74 @@ static void host_closed(void *owner, int code)
 		retry_later(v);
 }
 
-static struct piece *new_piece(struct viewer *v, size_t room, bool first, bool last)
+/* ---- to the browser ---- */
+static void to_browser(struct viewer *v, const char *p, size_t len, bool text, bool first, bool last)
 {
-	struct piece *p = xmalloc(sizeof *p + room);
-
-	*p = (struct piece){ .first = first, .last = last };
-	if (v->pieces == NULL)
-		v->pieces_end = &v->pieces;
-	*v->pieces_end = p;
-	v->pieces_end = &p->next;
-	return p;
+	conn_send(v->browser, p, len, text, first, last);
+	if (!text)
+		v->in_binary = !last;
 }
 
-static void queued(struct viewer *v, const struct piece *p)
+/* What cannot go out now is kept, and the host waits. */
+static void keep(struct viewer *v, const char *p, size_t len, bool text, bool first, bool last)
 {
-	v->pieces_len += p->len;
-	conn_pause(v->host, true);
+	struct piece *piece = xmalloc(sizeof *piece + len);
+
+	*piece = (struct piece){ .len = len, .text = text, .first = first, .last = last };
+	memcpy(piece->data, p, len);
+	if (v->pieces == NULL)
+		v->pieces_end = &v->pieces;
+	*v->pieces_end = piece;
+	v->pieces_end = &piece->next;
+	v->pieces_len += len;
+}
+
+/* Straight on when there is room: at best a piece costs one read and one write. */
+static void pass_on(struct viewer *v, const char *p, size_t len, bool text, bool first, bool last)
+{
+	if (v->pieces == NULL && (v->notes.len == 0 || v->in_binary) && conn_ready(v->browser)) {
+		to_browser(v, p, len, text, first, last);
+		if (!conn_backed_up(v->browser))
+			return;
+	} else {
+		keep(v, p, len, text, first, last);
+	}
+	if (v->host != NULL)
+		conn_pause(v->host, true);
 	conn_want_write(v->browser);
 }
 
-/* Keep it; the host waits until the browser has it. */
-static void pass_on(struct viewer *v, const char *p, size_t len, bool first, bool last)
+/* ---- from the host ---- */
+static void host_bytes(struct viewer *v, const char *p, size_t len, bool first, bool last)
 {
-	struct piece *piece = new_piece(v, REPLAY_HELD + len, first, last);
+	static char filtered[REPLAY_HELD + WSOCK_PIECE];
+	size_t n = len;
 
-	if (v->ready) {
-		memcpy(piece->data, p, len);
-		piece->len = len;
-	} else {
-		replay_filter(&v->replay, p, len, piece->data, &piece->len);
-	}
 	if (v->offset >= 0)
 		v->offset += (int64_t)len;
-	queued(v, piece);
+	if (!v->ready) {
+		replay_filter(&v->replay, p, len, filtered, &n);
+		p = filtered;
+	}
+	while (n > WSOCK_PIECE) { /* what was held comes in addition */
+		pass_on(v, p, WSOCK_PIECE, false, first, false);
+		p += WSOCK_PIECE;
+		n -= WSOCK_PIECE;
+		first = false;
+	}
+	pass_on(v, p, n, false, first, last);
 }
 
 /* What the filter held back goes out as a message of its own when the replay is over. */
 static void flush_replay(struct viewer *v)
 {
+	char held[REPLAY_HELD];
+	size_t n;
+
 	v->ready = true;
-	if (v->replay.held_len == 0)
-		return;
-	struct piece *piece = new_piece(v, REPLAY_HELD, true, true);
-	replay_end(&v->replay, piece->data, &piece->len);
-	queued(v, piece);
+	replay_end(&v->replay, held, &n);
+	if (n > 0)
+		pass_on(v, held, n, false, true, true);
 }
 
 static void host_text(struct viewer *v, const char *p, size_t len, bool last)
@@ -221,15 +247,11 @@ static void host_text(struct viewer *v, const char *p, size_t len, bool last)
 	enum host_word word = viewer_host_text(v, v->from_host.buf, v->from_host.len);
 	if (word == HOST_READY)
 		flush_replay(v);
-	/* As it came, but on one line: that is how notes are kept apart. */
-	if (memchr(v->from_host.buf, '\n', v->from_host.len) == NULL) {
-		strbuf_add(&v->notes, v->from_host.buf, v->from_host.len);
-		strbuf_putc(&v->notes, '\n');
-	}
+	if (word != HOST_NONSENSE)
+		pass_on(v, v->from_host.buf, v->from_host.len, true, true, true);
 	strbuf_reset(&v->from_host);
 	if (word == HOST_EXIT)
 		end(v, true);
-	conn_want_write(v->browser);
 }
 
 static void host_receive(void *owner, const char *p, size_t len, bool text, bool first, bool last)
@@ -241,7 +263,7 @@ static void host_receive(void *owner, const char *p, size_t len, bool text, bool
 	if (text)
 		host_text(v, p, len, last);
 	else if (v->pieces_len + len <= PIECES_MAX)
-		pass_on(v, p, len, first, last);
+		host_bytes(v, p, len, first, last);
 	else
 		conn_close(v->host, CLOSE_POLICY); /* it was told to wait and did not: come again from our offset */
 }
@@ -311,7 +333,10 @@ static void typing(struct viewer *v, const char *p, size_t len, bool first)
 	strbuf_add(&v->input, p, len);
 	if (v->input.len > INPUT_MAX)
 		conn_pause(v->browser, true);
-	conn_want_write(v->host);
+	if (conn_ready(v->host))
+		host_writable(v); /* one turn of the loop less until the echo */
+	else
+		conn_want_write(v->host);
 }
 
 static void browser_receive(void *owner, const char *p, size_t len, bool text, bool first, bool last)
@@ -341,37 +366,29 @@ static void send_piece(struct viewer *v)
 {
 	struct piece *p = v->pieces;
 
-	/* An empty piece is what the filter held back as a whole: its frame still has to begin or end. */
-	for (size_t at = 0, n; at == 0 || at < p->len; at += n) {
-		n = p->len - at < WSOCK_PIECE ? p->len - at : WSOCK_PIECE;
-		conn_send(v->browser, p->data + at, n, false, p->first && at == 0, p->last && at + n == p->len);
-		if (n == 0)
-			break;
-	}
-	v->in_binary = !p->last;
+	to_browser(v, p->data, p->len, p->text, p->first, p->last);
 	v->pieces = p->next;
 	v->pieces_len -= p->len;
 	free(p);
-	if (v->pieces == NULL && v->host != NULL)
-		conn_pause(v->host, false);
 }
 
 static void browser_writable(void *owner)
 {
 	struct viewer *v = owner;
-	bool cut = v->in_binary && v->host == NULL;
 
 	if (v->pieces != NULL) {
 		send_piece(v);
-	} else if (cut) {
-		conn_send(v->browser, "", 0, false, false, true); /* the host went away inside a message */
-		v->in_binary = false;
+	} else if (v->in_binary && v->host == NULL) {
+		to_browser(v, "", 0, false, false, true); /* the host went away inside a message */
 	} else if (!v->in_binary && !send_line(&v->notes, v->browser) && v->link == LINK_ENDED) {
 		conn_close(v->browser, CLOSE_NORMAL);
 		return;
 	}
-	if (v->pieces != NULL || v->notes.len > 0 || (v->in_binary && v->host == NULL) || v->link == LINK_ENDED)
+	if (v->pieces != NULL || v->link == LINK_ENDED || (v->notes.len > 0 && !v->in_binary) ||
+	    (v->in_binary && v->host == NULL))
 		conn_want_write(v->browser);
+	else if (v->host != NULL && !conn_backed_up(v->browser))
+		conn_pause(v->host, false);
 }
 
 static void browser_closed(void *owner, int code)

@@ -17,13 +17,13 @@ enum {
 enum link { LINK_WAITING, LINK_CONNECTING, LINK_LIVE, LINK_RECONNECTING, LINK_ENDED };
 
 /*
- * A piece of a binary message.  The host is told to wait while there is one; what its library had read already comes
- * all the same, PIECES_MAX bytes at most.
+ * A piece of a message from the host that the browser has no room for.  The host is told to wait while there is one; what
+ * has been read already comes all the same, PIECES_MAX bytes at most.
  */
 struct piece {
 	struct piece *next;
 	size_t len;
-	bool first, last;
+	bool text, first, last;
 	char data[];
 };
 
@@ -45,8 +45,7 @@ struct viewer {
 	struct piece *pieces, **pieces_end; /* from the host, on their way to the browser */
 	size_t pieces_len;
 	bool in_binary; /* a binary message has begun and not ended: no text may come between */
-	/* control messages waiting for the browser, each with its newline */
-	struct strbuf notes;
+	struct strbuf notes; /* our own control messages, waiting for the browser; each with its newline */
 	/* a text message being put together, from the browser and from the host */
 	struct strbuf from_browser, from_host;
 	size_t input_len; /* of the binary message being received from the browser */
@@ -66,7 +65,7 @@ void viewer_tell_link(struct viewer *v);
 
 /* A whole control message from the browser, and from the host. */
 void viewer_browser_text(struct viewer *v, const char *p, size_t len);
-enum host_word { HOST_OTHER, HOST_AT, HOST_READY, HOST_EXIT };
+enum host_word { HOST_NONSENSE, HOST_OTHER, HOST_AT, HOST_READY, HOST_EXIT };
 enum host_word viewer_host_text(struct viewer *v, const char *p, size_t len);
 
 /* ---- pen.c ---- */

@@ -13,8 +13,12 @@
 
 #include "core/arena.h"
 #include "core/log.h"
+#include "core/rand.h"
+#include "core/strbuf.h"
+#include "relay/wsframe.h"
 
-enum { HEADER_MAX = 8192, PING_S = 30, DEAD_S = 45, VIEWER_PIECE = 1024, TX_PACKET = 64 * 1024 /* else what is sent is cut to rx_buffer_size */ };
+enum { HEADER_MAX = 8192, PING_S = 30, DEAD_S = 45, HANDSHAKE_S = 10, VIEWER_PIECE = 1024, KEY = 24 /* characters of a Sec-WebSocket-Key */,
+       TX_PACKET = WSOCK_PIECE + WSFRAME_HEAD_MAX /* else what is sent is cut to rx_buffer_size */ };
 
 struct watch {
 	void (*fn)(void *);
@@ -30,11 +34,24 @@ struct wsock {
 	bool quit;
 };
 
+/* A WebSocket that we opened and whose frames we read ourselves (wsframe.h). */
+struct own {
+	char *request; /* until it is sent */
+	char accept[WSFRAME_ACCEPT + 4]; /* the encoder wants more room than it fills */
+	char *answer; /* until it is whole */
+	size_t answer_len;
+	struct wsframe_reader reader;
+	char pong[WSFRAME_CONTROL_MAX];
+	int pong_len; /* -1: none is owed */
+	bool heard, ping, paused;
+};
+
 struct conn {
 	struct lws *wsi;
 	const struct conn_ops *ops;
 	void *owner;
-	bool outgoing, stream, closing, opened;
+	struct own *own; /* NULL: the library does it */
+	bool stream, closing, opened;
 	int close_code;
 	char *secret; /* outgoing: sent in the handshake, then wiped */
 	bool *failed; /* while wsock_connect runs: set instead of calling `closed` */
@@ -110,6 +127,13 @@ static void free_conn(struct conn *c)
 		explicit_bzero(c->secret, strlen(c->secret));
 		free(c->secret);
 	}
+	if (c->own != NULL) {
+		if (c->own->request != NULL)
+			explicit_bzero(c->own->request, strlen(c->own->request)); /* the secret */
+		free(c->own->request);
+		free(c->own->answer);
+		free(c->own);
+	}
 	free(c);
 }
 
@@ -162,6 +186,8 @@ static int writable(struct lws *wsi, struct conn *c)
 {
 	if (c == NULL)
 		return 0;
+	if (c->close_code < 0)
+		return -1;
 	if (c->closing) {
 		if (!c->stream)
 			lws_close_reason(wsi, (enum lws_close_status)c->close_code, NULL, 0);
@@ -277,6 +303,195 @@ static int on_host(struct lws *wsi, enum lws_callback_reasons reason, void *user
 	}
 }
 
+/* ---- WebSockets to the host whose frames we read ourselves ---- */
+static void write_raw(struct conn *c, unsigned char *p, size_t len)
+{
+	if (lws_write(c->wsi, p, len, LWS_WRITE_RAW) < 0)
+		c->close_code = -1;
+}
+
+static void own_frame(struct conn *c, enum wsframe_op op, bool last, const char *p, size_t len)
+{
+	static unsigned char buf[LWS_PRE + WSFRAME_HEAD_MAX + WSOCK_PIECE];
+	unsigned char mask[4];
+
+	rand_bytes(mask, sizeof mask);
+	write_raw(c, buf + LWS_PRE, wsframe_write(buf + LWS_PRE, op, last, mask, p, len));
+}
+
+static void own_request(struct conn *c, const char *host, const char *path)
+{
+	static const char magic[] = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
+	struct strbuf s;
+	char random[16], key[KEY + 4], text[KEY + 4 + sizeof magic];
+	unsigned char sum[20];
+
+	rand_bytes(random, sizeof random);
+	(void)lws_b64_encode_string(random, (int)sizeof random, key, (int)sizeof key);
+	(void)snprintf(text, sizeof text, "%s%s", key, magic);
+	(void)lws_SHA1((unsigned char *)text, strlen(text), sum);
+	(void)lws_b64_encode_string((const char *)sum, (int)sizeof sum, c->own->accept, (int)sizeof c->own->accept);
+	strbuf_init(&s);
+	strbuf_printf(&s,
+		      "GET %s HTTP/1.1\r\nHost: %s\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+		      "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: %s\r\n",
+		      path, host, key);
+	if (c->secret != NULL)
+		strbuf_printf(&s, "Authorization: Bearer %s\r\n", c->secret);
+	strbuf_puts(&s, "\r\n");
+	c->own->request = s.buf;
+}
+
+static int own_writable(struct lws *wsi, struct conn *c)
+{
+	unsigned char buf[LWS_PRE + HEADER_MAX];
+	struct own *o = c->own;
+	size_t len = o->request != NULL ? strlen(o->request) : 0;
+	char code[2] = { (char)(c->close_code >> 8), (char)(c->close_code & 0xFF) };
+
+	if (c->close_code < 0 || len > HEADER_MAX || (c->closing && !c->opened))
+		return -1;
+	if (len > 0) {
+		memcpy(buf + LWS_PRE, o->request, len);
+		write_raw(c, buf + LWS_PRE, len);
+		explicit_bzero(buf, sizeof buf);
+		explicit_bzero(o->request, len);
+		free(o->request);
+		o->request = NULL;
+	} else if (c->closing) {
+		own_frame(c, WSFRAME_CLOSE, true, code, sizeof code);
+		return -1;
+	} else if (o->pong_len >= 0) {
+		own_frame(c, WSFRAME_PONG, true, o->pong, (size_t)o->pong_len);
+		o->pong_len = -1;
+		lws_callback_on_writable(wsi);
+	} else if (o->ping) {
+		own_frame(c, WSFRAME_PING, true, "", 0);
+		o->ping = false;
+		lws_callback_on_writable(wsi);
+	} else if (c->opened) {
+		c->ops->writable(c->owner);
+	}
+	return c->close_code < 0 ? -1 : 0;
+}
+
+static int own_connected(struct lws *wsi, struct conn *c)
+{
+	c->wsi = wsi;
+	lws_set_timeout(wsi, PENDING_TIMEOUT_USER_OK, HANDSHAKE_S);
+	lws_callback_on_writable(wsi);
+	return 0;
+}
+
+/* Collect the head of the answer; *p and *len become what follows it.  -1: refused. */
+static int own_answer(struct lws *wsi, struct conn *c, const char **p, size_t *len)
+{
+	struct own *o = c->own;
+	size_t room = WSFRAME_ANSWER_MAX - o->answer_len, n = *len < room ? *len : room, before = o->answer_len;
+
+	if (o->answer == NULL)
+		o->answer = xmalloc(WSFRAME_ANSWER_MAX);
+	memcpy(o->answer + o->answer_len, *p, n);
+	o->answer_len += n;
+	int head = wsframe_answer(o->answer, o->answer_len, o->accept);
+	if (head < 0)
+		return -1;
+	if (head == 0) {
+		*len = 0;
+		return 0;
+	}
+	*p += (size_t)head - before;
+	*len -= (size_t)head - before;
+	free(o->answer);
+	o->answer = NULL;
+	c->opened = true;
+	lws_set_timeout(wsi, NO_PENDING_TIMEOUT, 0);
+	lws_set_timer_usecs(wsi, PING_S * LWS_US_PER_SEC);
+	c->ops->open(c->owner);
+	return 0;
+}
+
+static int own_control(struct lws *wsi, struct conn *c, const struct wsframe_part *part)
+{
+	struct own *o = c->own;
+
+	if (part->op == WSFRAME_PING && o->pong_len < 0) {
+		memcpy(o->pong, part->p, part->len);
+		o->pong_len = (int)part->len;
+		lws_callback_on_writable(wsi);
+	} else if (part->op == WSFRAME_CLOSE) {
+		if (part->len >= 2)
+			c->close_code = (unsigned char)part->p[0] << 8 | (unsigned char)part->p[1];
+		return -1;
+	}
+	return 0;
+}
+
+static int own_received(struct lws *wsi, struct conn *c, const char *p, size_t len)
+{
+	struct own *o = c->own;
+	struct wsframe_part part;
+
+	o->heard = true;
+	if (!c->opened && own_answer(wsi, c, &p, &len) < 0)
+		return -1;
+	while (c->opened && !c->closing) {
+		switch (wsframe_read(&o->reader, &p, &len, &part)) {
+		case WSFRAME_IS_NOTHING:
+			return 0;
+		case WSFRAME_IS_BAD:
+			return -1;
+		case WSFRAME_IS_CONTROL:
+			if (own_control(wsi, c, &part) < 0)
+				return -1;
+			break;
+		case WSFRAME_IS_DATA:
+			c->ops->receive(c->owner, part.p, part.len, part.text, part.first, part.last);
+			break;
+		}
+	}
+	return 0;
+}
+
+/* A peer that said nothing between two pings is dead; one that we do not listen to is not. */
+static int own_tick(struct lws *wsi, struct conn *c)
+{
+	struct own *o = c->own;
+
+	if (!o->heard && !o->paused)
+		return -1;
+	o->heard = false;
+	o->ping = true;
+	lws_callback_on_writable(wsi);
+	lws_set_timer_usecs(wsi, PING_S * LWS_US_PER_SEC);
+	return 0;
+}
+
+static int on_own(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in, size_t len)
+{
+	struct conn *c = lws_get_opaque_user_data(wsi);
+
+	(void)user;
+	if (c == NULL)
+		return 0;
+	switch ((int)reason) {
+	case LWS_CALLBACK_RAW_CONNECTED:
+		return own_connected(wsi, c);
+	case LWS_CALLBACK_RAW_RX:
+		return own_received(wsi, c, in, len);
+	case LWS_CALLBACK_RAW_WRITEABLE:
+		return own_writable(wsi, c);
+	case LWS_CALLBACK_TIMER:
+		return own_tick(wsi, c);
+	case LWS_CALLBACK_CLIENT_CONNECTION_ERROR:
+	case LWS_CALLBACK_RAW_CLOSE:
+		drop_waiting(wsi);
+		return 0;
+	default:
+		return 0;
+	}
+}
+
 /* ---- event streams ---- */
 static int stream_head(struct lws *wsi)
 {
@@ -347,6 +562,7 @@ static const struct lws_protocols protocols[] = {
 	{ .name = "http", .callback = on_http, .per_session_data_size = sizeof(struct slot),
 	  .rx_buffer_size = VIEWER_PIECE, .tx_packet_size = TX_PACKET },
 	{ .name = "host", .callback = on_host, .rx_buffer_size = WSOCK_PIECE, .tx_packet_size = TX_PACKET },
+	{ .name = "own", .callback = on_own, .tx_packet_size = TX_PACKET },
 	{ .name = "watch", .callback = on_watch },
 	{ 0 },
 };
@@ -426,10 +642,16 @@ struct conn *wsock_connect(struct wsock *w, const char *url, const char *path, c
 	if (split_url(&a, url, &i) != NULL) {
 		c = new_conn(NULL);
 		c->failed = &failed;
-		c->outgoing = true;
 		c->owner = owner;
 		c->ops = ops;
 		c->secret = secret != NULL ? xstrdup(secret) : NULL;
+		if (i.ssl_connection == 0) { /* its raw client cannot do TLS */
+			i.method = "RAW";
+			i.local_protocol_name = "own";
+			c->own = memset(xmalloc(sizeof *c->own), 0, sizeof *c->own);
+			c->own->pong_len = -1;
+			own_request(c, i.host, path);
+		}
 		i.opaque_user_data = c;
 		/* The library may tell on_host of a failure before it returns, or not: then c is still ours. */
 		struct lws *wsi = lws_client_connect_via_info(&i);
@@ -450,21 +672,41 @@ void conn_want_write(struct conn *c)
 		lws_callback_on_writable(c->wsi);
 }
 
+bool conn_ready(struct conn *c)
+{
+	return c->wsi != NULL && c->opened && !c->closing && c->close_code >= 0 && lws_send_pipe_choked(c->wsi) == 0;
+}
+
+bool conn_backed_up(const struct conn *c)
+{
+	return c->wsi != NULL && lws_partial_buffered(c->wsi) != 0;
+}
+
 void conn_send(struct conn *c, const char *p, size_t len, bool text, bool first, bool last)
 {
 	static unsigned char buf[LWS_PRE + WSOCK_PIECE];
+
+	if (c->own != NULL) {
+		own_frame(c, !first ? WSFRAME_MORE : text ? WSFRAME_TEXT : WSFRAME_BINARY, last, p, len);
+		return;
+	}
 	int how = c->stream ? LWS_WRITE_HTTP
 			    : lws_write_ws_flags(text ? LWS_WRITE_TEXT : LWS_WRITE_BINARY, first, last);
 
 	memcpy(buf + LWS_PRE, p, len);
-	if (lws_write(c->wsi, buf + LWS_PRE, len, (enum lws_write_protocol)how) < 0)
+	if (lws_write(c->wsi, buf + LWS_PRE, len, (enum lws_write_protocol)how) < 0) {
 		c->close_code = -1;
+		lws_callback_on_writable(c->wsi); /* which ends it */
+	}
 }
 
 void conn_pause(struct conn *c, bool pause)
 {
-	if (c->wsi != NULL && c->opened)
-		lws_rx_flow_control(c->wsi, pause ? 0 : 1);
+	if (c->wsi == NULL || !c->opened)
+		return;
+	if (c->own != NULL)
+		c->own->paused = pause;
+	lws_rx_flow_control(c->wsi, pause ? 0 : 1);
 }
 
 void conn_close(struct conn *c, int code)
@@ -525,7 +767,7 @@ static bool listen_on(struct wsock *w, const char *path)
 	info.gid = (gid_t)-1;
 	info.uid = (uid_t)-1;
 	info.timeout_secs = 10;
-	info.pt_serv_buf_size = WSOCK_PIECE;
+	info.pt_serv_buf_size = WSOCK_PIECE; /* of which raw connections leave LWS_PRE free */
 	info.retry_and_idle_policy = &alive;
 	w->context = lws_create_context(&info);
 	if (w->context == NULL)

@@ -15,7 +15,7 @@
 #include "core/err.h"
 
 enum {
-	WSOCK_PIECE = 16 * 1024, /* largest piece of a message handed to `receive`, and to conn_send */
+	WSOCK_PIECE = 64 * 1024, /* largest piece of a message handed to `receive`, and to conn_send */
 	WSOCK_CONNECTIONS = 4096,
 };
 
@@ -71,8 +71,13 @@ struct conn *wsock_connect(struct wsock *w, const char *url, const char *path, c
 			   const struct conn_ops *ops);
 
 void conn_want_write(struct conn *c);
-/* Inside `writable` only: one piece (at most WSOCK_PIECE bytes).  Event streams ignore the flags. */
+/*
+ * One piece (at most WSOCK_PIECE bytes), inside `writable` or when conn_ready.  What the socket does not take is kept, and
+ * then the connection is backed up.  Event streams ignore the flags.
+ */
 void conn_send(struct conn *c, const char *p, size_t len, bool text, bool first, bool last);
+bool conn_ready(struct conn *c);
+bool conn_backed_up(const struct conn *c);
 void conn_pause(struct conn *c, bool pause); /* stop reading: the brake */
 void conn_close(struct conn *c, int code);   /* soon; `closed` follows */
 
