@@ -152,17 +152,14 @@ static void tell(struct feed *f)
 void feeds_step(struct feeds *feeds)
 {
 	_Alignas(struct inotify_event) char buf[4096];
-	ssize_t n;
+	ssize_t n = read(feeds->inotify, buf, sizeof buf); /* the loop comes again when there is more */
 
-	while ((n = read(feeds->inotify, buf, sizeof buf)) > 0) {
-		for (ssize_t at = 0; at < n;) {
-			const struct inotify_event *ev =
-				(const struct inotify_event *)(void *)(buf + at);
-			at += (ssize_t)(sizeof *ev + ev->len);
-			for (struct feed *f = feeds->all; f != NULL; f = f->next) {
-				if (f->watch == ev->wd || (ev->mask & IN_Q_OVERFLOW) != 0)
-					tell(f);
-			}
+	for (ssize_t at = 0; at < n;) {
+		const struct inotify_event *ev = (const struct inotify_event *)(void *)(buf + at);
+		at += (ssize_t)(sizeof *ev + ev->len);
+		for (struct feed *f = feeds->all; f != NULL; f = f->next) {
+			if (f->watch == ev->wd || (ev->mask & IN_Q_OVERFLOW) != 0)
+				tell(f);
 		}
 	}
 }

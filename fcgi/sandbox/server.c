@@ -19,7 +19,8 @@
 #include "sandbox/connection.h"
 #include "sandbox/feed.h"
 
-enum { FDS_MAX = 8192, HEAD_S = 10, KEEPALIVE_S = 60, PING_S = 30, DEAD_S = 45, HEAD_MAX = 16 * 1024 };
+enum { FDS_MAX = 8192, HEAD_S = 10, KEEPALIVE_S = 60, PING_S = 30, DEAD_S = 45, HEAD_MAX = 16 * 1024,
+       TX_PACKET = 80 * 1024 /* a terminal's chunk and its frame's head go out in one piece */ };
 
 struct server {
 	struct connections
@@ -110,7 +111,7 @@ static struct lws_vhost *listen_on(struct server *s, char *address, size_t size)
 		{ .name = "http",
 		  .callback = connection_http,
 		  .rx_buffer_size = 4096,
-		  .tx_packet_size = 64 * 1024 },
+		  .tx_packet_size = TX_PACKET },
 		{ .name = "garbage", .callback = connection_garbage },
 		{ .name = "life", .callback = on_life },
 		{ .name = "feeds", .callback = on_feeds },

@@ -70,27 +70,23 @@ static void put_log(struct shim *s, const char *p, size_t len)
 	s->log = -1;
 }
 
-/* Copy what the terminal has; false when it has nothing now (EAGAIN) or nobody is left at its other
- * end (EIO). */
+/*
+ * Copy what the terminal has; false when it has nothing now (EAGAIN) or nobody is left at its other end (EIO).  It gives
+ * 4 KiB at most per read, and a write costs more than a read: several reads for one write.
+ */
 static bool copy_terminal(struct shim *s)
 {
-	char buf[16 * 1024];
-	ssize_t n = read(s->pty.master, buf, sizeof buf);
+	static char buf[64 * 1024];
+	size_t len = 0;
+	ssize_t n;
 
-	if (n <= 0)
-		return false;
-	put_log(s, buf, (size_t)n);
-	return true;
-}
-
-/* A terminal gives 4 KiB at most per read: several for one poll, yet not for ever. */
-static bool copy_some(struct shim *s)
-{
-	int n = 0;
-
-	while (n < 16 && copy_terminal(s))
-		n++;
-	return n > 0;
+	do {
+		n = read(s->pty.master, buf + len, sizeof buf - len);
+		len += n > 0 ? (size_t)n : 0;
+	} while (n > 0 && len < sizeof buf);
+	if (len > 0)
+		put_log(s, buf, len);
+	return len > 0;
 }
 
 /* ---- how bwrap is doing ---- */
@@ -195,7 +191,7 @@ static void watch(struct shim *s)
 		if (poll(p, sizeof p / sizeof p[0], -1) < 0)
 			continue;
 		/* All ends are closed: no more output can come, and POLLHUP would make us spin. */
-		if ((p[0].revents & ~POLLOUT) != 0 && !copy_some(s))
+		if ((p[0].revents & ~POLLOUT) != 0 && !copy_terminal(s))
 			slave_seen_closed = (p[0].revents & POLLHUP) != 0;
 		keyboard_step(&s->keyboard, p + 5, s->pty.master);
 		if (p[3].revents != 0)

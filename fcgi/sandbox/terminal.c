@@ -11,7 +11,7 @@
 #include "core/strbuf.h"
 #include "sandbox/ctl.h"
 
-enum { CHUNK = 32 * 1024, CONTROL_MAX = 4096, AGAIN_MS = 10, FAREWELL_MS = 2000 };
+enum { CHUNK = 64 * 1024, CONTROL_MAX = 4096, AGAIN_MS = 10, FAREWELL_MS = 2000 };
 
 struct terminal {
 	struct feed_reader reader; /* first: found from it */
@@ -29,7 +29,10 @@ static void on_news(struct feed_reader *r)
 {
 	struct terminal *t = (struct terminal *)r;
 
-	if (t->wsi != NULL)
+	if (t->wsi == NULL)
+		return;
+	/* At once when there is room: a turn of the loop is most of what an echo costs here. */
+	if (lws_send_pipe_choked(t->wsi) || terminal_writable(t) < 0)
 		lws_callback_on_writable(t->wsi);
 }
 
@@ -248,9 +251,10 @@ int terminal_writable(struct terminal *t)
 		return -1;
 	if (n == 0 && !ended)
 		return 0; /* on_news comes back */
-	lws_callback_on_writable(t->wsi);
 	if (n == 0)
 		return say_exit(t, code);
 	t->offset += n;
+	if (n == CHUNK || ended || !t->said_ready)
+		lws_callback_on_writable(t->wsi); /* there is more to say; else on_news comes back */
 	return lws_write(t->wsi, buf + LWS_PRE, (size_t)n, LWS_WRITE_BINARY) < 0 ? -1 : 0;
 }
