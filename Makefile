@@ -154,6 +154,25 @@ $(B)/crash/%: $(B)/tests/crash/%.o $(ALL_ARCHIVES)
 crash: $(CRASH_BIN) ## kill -9 in a write storm: what was acknowledged is there
 	@set -e; for t in $(CRASH_BIN); do $$t; done
 
+# Fuzzers are clang's: a build of their own, no part of check.
+FUZZ_SECONDS ?= 10
+CFLAGS_fuzz  := -O1 -g -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+LDFLAGS_fuzz := -fsanitize=fuzzer,address,undefined
+FUZZ_BIN     := $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(wildcard tests/fuzz/*.c))
+$(B)/fuzz/%: $(B)/tests/fuzz/%.o $(filter-out %/partials.a,$(ALL_ARCHIVES))
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS_http) $(LIBS_core)
+
+.PHONY: fuzz-run
+fuzz-run: $(FUZZ_BIN)
+	@for t in $(FUZZ_BIN); do n=$${t##*/}; mkdir -p $(B)/fuzz/found/$$n; \
+	  $$t -max_total_time=$(FUZZ_SECONDS) -max_len=4096 -timeout=10 -print_final_stats=1 -artifact_prefix=$(B)/fuzz/$$n- \
+	    $(B)/fuzz/found/$$n tests/fuzz/corpus/$$n >$$t.log 2>&1 || { tail -n 60 $$t.log; echo "fuzz $$n: failed"; exit 1; }; \
+	  echo "fuzz $$n: $$(sed -n 's/^stat::number_of_executed_units: *//p' $$t.log) inputs"; done
+
+fuzz-smoke: ## each fuzz target for ten seconds (FUZZ_SECONDS=n), with clang
+	@$(MAKE) VARIANT=fuzz CC=clang fuzz-run
+
 valgrind: $(UNIT_BIN) ## the unit tests under valgrind
 	@set -e; for t in $(UNIT_BIN); do valgrind -q --error-exitcode=9 --leak-check=full $$t; done
 
