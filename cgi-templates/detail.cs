@@ -1,8 +1,22 @@
 <?cs include:"head.cs" ?>
 <main class="column">
 <p class="back"><a class="link" href="/<?cs if:is_finished ?>?tab=completed<?cs /if ?>">‹ Tasks</a></p>
-<article id="detail" class="detail" hx-get="/partials/detail/<?cs var:id ?><?cs if:ask_delete ?>?ask=delete<?cs /if ?>" hx-trigger="every 3s, refreshTasks from:body" data-etag="<?cs var:etag ?>">
-<?cs include:"partials/detail.cs" ?>
+<article class="detail">
+<div id="detail" class="detail-part" hx-get="/partials/detail/<?cs var:id ?><?cs if:ask_delete ?>?ask=delete<?cs /if ?>" hx-trigger="refreshTasks from:body, poll" data-etag="<?cs var:etag ?>">
+<?cs include:"partials/detail-top.cs" ?>
+</div>
+<?cs # The live terminal: made and filled by chomp.js and terminal.js while a session runs, empty otherwise. ?>
+<?cs if:live_session && assets.terminal ?>
+<link rel="modulepreload" href="<?cs var:assets.terminal ?>"><link rel="modulepreload" href="<?cs var:assets.link ?>"><link rel="modulepreload" href="<?cs var:assets.xterm ?>"><link rel="modulepreload" href="<?cs var:assets.fit ?>">
+<?cs /if ?>
+<section id="live" class="live" aria-label="Terminal" hidden data-task="<?cs var:id ?>" data-script="<?cs var:assets.terminal ?>" data-sheet="<?cs var:assets.xtermcss ?>">
+<div class="label-row"><h2 class="label">Terminal</h2><p class="live-state" role="status"></p></div>
+<div class="live-frame"><div class="live-screen"></div></div>
+<div class="live-bar"><p class="live-pen"></p><button class="btn btn-secondary" type="button" hidden>Take the pen</button></div>
+</section>
+<div id="detail-rest" class="detail-part">
+<?cs include:"partials/detail-rest.cs" ?>
+</div>
 </article>
 </main>
 <?cs include:"foot.cs" ?>

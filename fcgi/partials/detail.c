@@ -51,6 +51,14 @@ static struct badge badge_of(const struct task *t, const struct session *open)
 	return (struct badge){ t->held ? "Held" : "Queued", "badge badge-grey", false };
 }
 
+/* Output may be coming: a page without a terminal asks again by itself. */
+static bool output_grows(const struct task *t, int64_t now)
+{
+	const struct session *last = task_last_session(t);
+
+	return t->status == STATUS_ACTIVE || (last != NULL && last->ended_at > 0 && now - last->ended_at < AFTERGLOW_MS);
+}
+
 static void fill_standing(struct arena *a, const struct task *t, int64_t now, struct view *v)
 {
 	const struct session *open = task_open_session(t), *last = task_last_session(t);
@@ -70,9 +78,7 @@ static void fill_standing(struct arena *a, const struct task *t, int64_t now, st
 	view_flag(v, "is_queued", t->status == STATUS_QUEUED);
 	view_flag(v, "is_finished", t->status == STATUS_DONE || t->status == STATUS_FAILED);
 	view_flag(v, "detached", t->status == STATUS_ACTIVE && (open == NULL || open->dispatch.state == STEP_NONE));
-	/* Without a script the page asks again by itself while something is going on. */
-	bool afterglow = last != NULL && last->ended_at > 0 && now - last->ended_at < AFTERGLOW_MS;
-	view_flag(v, "refresh", t->status == STATUS_ACTIVE || afterglow);
+	view_flag(v, "refresh", output_grows(t, now));
 }
 
 /* ---- what it is ---- */
@@ -221,6 +227,9 @@ static void fill_output(struct app *app, struct arena *a, const struct task *t, 
 
 	if (last == NULL || !plain_sid(last->id))
 		return;
+	/* A terminal to watch: there is a sandbox, or one is on its way. */
+	if (t->status == STATUS_ACTIVE && session_open(last) && last->dispatch.state != STEP_NONE)
+		view_text(v, "live_session", last->id);
 	const char *text = read_output(app, a, t->id, last->id, &cut);
 	view_flag(v, "has_session", true);
 	view_text(v, "output_sid", last->id);
@@ -252,8 +261,8 @@ static const char *detail_etag(struct app *app, struct request *rq, const struct
 	const struct session *last = task_last_session(t);
 	int64_t size = last != NULL && plain_sid(last->id) ? output_size(app->var, t->id, last->id) : 0;
 
-	return arena_printf(&rq->arena, "d%" PRId64 ".%" PRId64 ".%" PRId64 ".%d", store_version(app->store), size,
-			    t->status == STATUS_ACTIVE ? app->now() / 60000 : 0, ask);
+	return arena_printf(&rq->arena, "d%" PRId64 ".%" PRId64 ".%" PRId64 ".%d%d", store_version(app->store), size,
+			    t->status == STATUS_ACTIVE ? app->now() / 60000 : 0, ask, output_grows(t, app->now()));
 }
 
 enum err partial_detail(struct app *app, struct request *rq, struct response *rs, struct errinfo *e)

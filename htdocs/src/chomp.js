@@ -1,8 +1,10 @@
 // What the pages do beyond links and forms.  Everything works without it.
 //
-// - A poll says what it has (If-None-Match); the unchanged answer, 304, touches nothing.
+// - Changes are pushed (/events); while the push is down, or output grows without a terminal, the pages poll.
+// - A running session's terminal is opened (terminal.js, loaded then).
+// - A refresh says what it has (If-None-Match); the unchanged answer, 304, touches nothing.
 // - Ages count on between polls.
-// - What somebody has in hand (a field, an open fold, selected text) is not swapped away; the next poll brings it.
+// - What somebody has in hand (a field, an open fold, selected text) is not swapped away; it is asked for again soon.
 // - Where the output was scrolled to stays in view.
 // - The errors of requests that have no page of their own are told.
 (() => {
@@ -14,13 +16,90 @@
 			at.textContent = text;
 	};
 
+	// ---- push ----
+	// One connection a tab, closed while nobody looks. A storm of changes is one refresh in STORM_MS.
+	const POLL_MS = 3000;
+	const MINUTE_MS = 60_000;
+	const STORM_MS = 250;
+	const AGAIN_MS = 5000;
+	let push = null;
+	let pushed = false; // it is up
+	let refreshed = 0;
+	let due = 0;
+	const refresh = () => {
+		if (due)
+			return;
+		due = setTimeout(() => {
+			due = 0;
+			refreshed = Date.now();
+			document.body.dispatchEvent(new CustomEvent('refreshTasks', { bubbles: true }));
+		}, Math.max(0, refreshed + STORM_MS - Date.now()));
+	};
+	const hangUp = () => {
+		push?.close();
+		push = null;
+		pushed = false;
+	};
+	const listen = () => {
+		if (push || document.hidden || !document.querySelector('[hx-trigger*=refreshTasks]'))
+			return;
+		push = new EventSource('/events');
+		push.onopen = () => {
+			pushed = true;
+			refresh(); // what happened before
+		};
+		push.onerror = () => {
+			pushed = false;
+			if (push.readyState === EventSource.CLOSED) {
+				hangUp();
+				setTimeout(listen, AGAIN_MS);
+			}
+		};
+		push.addEventListener('refreshTasks', refresh);
+	};
+	document.addEventListener('visibilitychange', () => {
+		if (document.hidden)
+			hangUp();
+		else {
+			refresh();
+			listen();
+		}
+	});
+	addEventListener('pagehide', hangUp);
+	addEventListener('pageshow', listen);
+	listen();
+
 	// ---- polls ----
+	// Without the push: lists and tasks every 3 s, counters every 60 s. With it, once a minute: that nothing has been heard of
+	// an agent for a while is no change that anybody announces.
+	let terminal = null;
+	const growing = () => !terminal && document.querySelector('[data-grows]');
+	const began = Date.now();
+	const polled = new WeakMap();
+	const skipped = new WeakSet(); // regions whose last answer was not swapped in
+	setInterval(() => {
+		if (document.hidden)
+			return;
+		for (const region of document.querySelectorAll('[hx-trigger*=poll]')) {
+			const soon = skipped.has(region) || (region.id === 'detail' && growing());
+			const ms = soon || (!pushed && region.id !== 'balance') ? POLL_MS : MINUTE_MS;
+			if (Date.now() - (polled.get(region) ?? began) < ms - 100)
+				continue;
+			polled.set(region, Date.now());
+			skipped.delete(region);
+			region.dispatchEvent(new CustomEvent('poll'));
+		}
+	}, POLL_MS);
+
+	// ---- what is swapped in, and what is not ----
 	document.addEventListener('htmx:configRequest', (event) => {
 		const { elt, verb, headers } = event.detail;
 		if (verb === 'get' && elt.dataset.etag)
 			headers['If-None-Match'] = elt.dataset.etag;
 	});
 
+	// A task's page is two regions, one above and one below its terminal.
+	const regionsOf = (target) => (target.id === 'detail' ? [target, document.getElementById('detail-rest')] : [target]);
 	const inHand = (region) => {
 		const focused = document.activeElement;
 		if (focused && region.contains(focused) && focused.matches('input, select, textarea'))
@@ -35,7 +114,8 @@
 		const { elt, xhr, target, shouldSwap } = event.detail;
 		if (!shouldSwap)
 			return;
-		if (inHand(target)) {
+		if (regionsOf(target).some(inHand)) {
+			skipped.add(target);
 			event.detail.shouldSwap = false;
 			return;
 		}
@@ -46,19 +126,58 @@
 			delete elt.dataset.etag;
 	});
 
-	// ---- the output ----
-	// The box is reversed: scrollTop is 0 at its end and negative above it.
-	let held = null;
+	// ---- where it was scrolled to ----
+	// The output's box is reversed: scrollTop is 0 at its end and negative above it.
+	let held = [];
+	const boxes = (target) => regionsOf(target).flatMap((r) => [...r.querySelectorAll('#output, .long-scroll')]);
 	document.addEventListener('htmx:beforeSwap', (event) => {
-		const box = event.detail.target.querySelector('#output');
-		const above = box ? box.scrollHeight - box.clientHeight + box.scrollTop : 0;
-		held = box && box.scrollTop < -4 ? above : null;
+		held = boxes(event.detail.target).map((box) => (box.id === 'output'
+			? box.scrollTop < -4 && box.scrollHeight - box.clientHeight + box.scrollTop
+			: box.scrollTop));
 	});
 	document.addEventListener('htmx:afterSwap', (event) => {
-		const box = event.detail.target.querySelector('#output');
-		if (box && held !== null)
-			box.scrollTop = held - (box.scrollHeight - box.clientHeight);
+		boxes(event.detail.target).forEach((box, i) => {
+			if (held[i])
+				box.scrollTop = box.id === 'output' ? held[i] - (box.scrollHeight - box.clientHeight) : held[i];
+		});
 	});
+
+	// ---- the terminal ----
+	// It is there while its session runs, and until somebody who reads back in it lets go; then the kept output takes over.
+	const live = document.getElementById('live');
+	let session = '';
+	let opening = '';
+	const load = () => Promise.all([import(live.dataset.script), new Promise((resolve) => {
+		const sheet = document.createElement('link');
+		sheet.rel = 'stylesheet';
+		sheet.href = live.dataset.sheet;
+		sheet.onload = sheet.onerror = resolve;
+		document.head.append(sheet);
+	})]);
+	let loaded = null;
+	const follow = async () => {
+		const wanted = document.getElementById('kept')?.dataset.live || '';
+		if (terminal && (wanted ? wanted !== session : terminal.ended && !terminal.busy)) {
+			terminal.close();
+			terminal = null;
+		}
+		if (!wanted || terminal || opening === wanted)
+			return;
+		opening = wanted;
+		try {
+			const [{ open }] = await (loaded ??= load());
+			session = wanted;
+			terminal = open(live);
+		} catch (error) {
+			console.warn(`no terminal: ${error.message}`); // the kept output has to do
+		}
+	};
+	if (live?.dataset.script) {
+		document.addEventListener('htmx:afterSettle', follow);
+		live.addEventListener('terminal', follow);
+		setInterval(follow, POLL_MS);
+		follow();
+	}
 
 	// ---- ages ----
 	const born = new WeakMap();

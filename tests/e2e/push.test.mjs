@@ -1,0 +1,90 @@
+// Changes are pushed: what one browser does the other shows at once. Polling is for when the push is down.
+
+import { after, test } from 'node:test';
+import assert from 'node:assert/strict';
+import { shared } from '../lib/instance.mjs';
+import { waitFor } from '../lib/wait.mjs';
+import { clean, desktop, open, phone, startBrowser } from './browser.mjs';
+
+const chomp = await shared({ after });
+const browser = await startBrowser();
+after(() => browser.close());
+
+async function withPage(options, fn) {
+	const page = await open(browser, chomp, options);
+	try {
+		await fn(page);
+		clean(page);
+	} finally {
+		await page.context().close();
+	}
+}
+const asked = (page, what) => {
+	const list = [];
+	page.on('request', (r) => new URL(r.url()).pathname === what && list.push(r.url()));
+	return list;
+};
+const listening = (page) => page.waitForResponse((r) => r.url().endsWith('/events') && r.status() === 200);
+
+test('a task that one browser creates is in the other within a second, without a poll', () => withPage(desktop, (one) => withPage(phone, async (two) => {
+	const up = listening(one);
+	await one.reload();
+	await up;
+	await one.waitForLoadState('load');
+	await two.tap('#new-task');
+	await two.fill('#prompt', 'news for the other one');
+	await one.evaluate(() => {
+		new MutationObserver(() => document.querySelector('.card') && (window.shownAt ??= Date.now())).observe(document.getElementById('tasks'), { childList: true, subtree: true });
+	});
+	const began = Date.now();
+	await two.tap('text=Add to Queue');
+	await one.waitForFunction(() => window.shownAt);
+	const ms = await one.evaluate(() => window.shownAt) - began;
+	console.log(`# tap in one browser to the card in the other: ${ms} ms`);
+	assert.ok(ms < 3000, `${ms} ms`);
+	assert.match(await one.locator('#balance').innerText(), /TASKS\s+1/i);
+	const polls = asked(one, '/partials/tasks');
+	await one.waitForTimeout(7000);
+	assert.deepEqual(polls, [], 'no poll while the push is up');
+	const [task] = (await chomp.api.get('/api/tasks')).json().tasks;
+	await chomp.post('delete', { id: task.id });
+	await one.locator('.card').waitFor({ state: 'detached' });
+})));
+
+test('while the push is down the page polls, and it finds the push again by itself', () => withPage(desktop, async (page) => {
+	page.expected = /ERR_|502|503/;
+	await page.route('**/events', (route) => route.abort());
+	await page.reload();
+	const made = await chomp.create({ prompt: 'found by a poll', agent: 'shell' });
+	await page.locator(`#task-${made.id}`).waitFor();
+	const up = listening(page);
+	await page.unroute('**/events');
+	await up;
+	for (const pid of chomp.pids('relay'))
+		process.kill(pid, 'SIGKILL');
+	await listening(page);
+	await chomp.post('delete', { id: made.id });
+	await page.locator(`#task-${made.id}`).waitFor({ state: 'detached' });
+}));
+
+test('a hidden tab listens to nothing, a tab that is looked at again is up to date at once', () => withPage(desktop, async (page) => {
+	const up = listening(page);
+	await page.reload();
+	await up;
+	const hide = (hidden) => page.evaluate((h) => {
+		Object.defineProperty(document, 'hidden', { configurable: true, get: () => h });
+		document.dispatchEvent(new Event('visibilitychange'));
+	}, hidden);
+	await hide(true);
+	const lists = asked(page, '/partials/tasks');
+	const made = await chomp.create({ prompt: 'while nobody looked', agent: 'shell' });
+	await page.waitForTimeout(4000);
+	assert.deepEqual(lists, [], 'it asks for nothing');
+	assert.equal(await page.locator(`#task-${made.id}`).count(), 0);
+	const again = listening(page);
+	await hide(false);
+	await again;
+	await page.locator(`#task-${made.id}`).waitFor();
+	await chomp.post('delete', { id: made.id });
+	await waitFor('the list is empty', async () => (await page.locator('.card').count()) === 0);
+}));

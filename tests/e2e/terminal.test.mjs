@@ -1,0 +1,259 @@
+// The live terminal in a browser: watch, type, resize, Ctrl-C, share, come back, and the end. The policy allows no inline
+// style: page.faults holds every violation.
+
+import { after, describe, test } from 'node:test';
+import assert from 'node:assert/strict';
+import { createRequire } from 'node:module';
+import fs from 'node:fs';
+import { shared } from '../lib/instance.mjs';
+import { waitFor } from '../lib/wait.mjs';
+import { axe, clean, desktop, fits, open, phone, seen, shot, startBrowser } from './browser.mjs';
+
+const require = createRequire(import.meta.url);
+const chomp = await shared({ after });
+const browser = await startBrowser();
+after(() => browser.close());
+
+async function withPages(options, fn) {
+	const pages = [];
+	const another = async (more = options) => {
+		const page = await open(browser, chomp, more);
+		pages.push(page);
+		return page;
+	};
+	try {
+		await fn(await another(), another);
+		pages.forEach(clean);
+	} finally {
+		await Promise.all(pages.map((p) => p.context().close()));
+	}
+}
+
+const start = async (script) => (await chomp.create({ prompt: script, agent: 'shell', run: true })).id;
+const at = (id) => `${chomp.url}/partials/detail/${id}`;
+const screen = (page) => page.evaluate(() => [...document.querySelectorAll('.xterm-rows > div')].map((r) => r.textContent.replaceAll('\u00a0', ' ').trimEnd()).join('\n'));
+const context = (page) => async () => `${await page.locator('.live-state').innerText().catch(() => '')}\n${await screen(page)}\n${page.faults.join('\n')}\n${chomp.logTail()}`;
+const shows = (page, text) => waitFor(`the terminal shows ${text}`, async () => (await screen(page)).includes(text), { context: context(page) });
+const state = (page, text) => waitFor(`the state is ${text}`, async () => (await page.locator('.live-state').innerText()) === text, { context: context(page) });
+const echo = 'echo ready-to-read; while read -r line; do echo "got <$line>"; [ "$line" = end ] && exit 3; done';
+
+// Everything that the page was shown, as the socket brought it, with the offset of each connection's first byte.
+function record(page) {
+	const lines = [];
+	page.on('websocket', (ws) => {
+		const line = { url: ws.url(), at: undefined, parts: [] };
+		lines.push(line);
+		ws.on('framereceived', ({ payload }) => {
+			if (typeof payload !== 'string')
+				line.parts.push(payload);
+			else if (line.at === undefined && JSON.parse(payload).type === 'at')
+				line.at = JSON.parse(payload).offset;
+		});
+	});
+	return lines;
+}
+
+test('on a phone: tap ▶, read, type, the exit', () => withPages(phone, async (page) => {
+	const made = await chomp.create({ prompt: echo, agent: 'shell' });
+	await page.goto(at(made.id));
+	const began = Date.now();
+	await page.tap('#run');
+	await page.waitForFunction(() => document.querySelector('.xterm-rows')?.textContent.trim());
+	console.log(`# tap ▶ to the first byte on screen: ${Date.now() - began} ms`);
+	await shows(page, 'ready-to-read');
+	await state(page, 'Live');
+	assert.match(await page.locator('.live-pen').innerText(), /^You may type/);
+	assert.ok(await page.locator('#live button').isHidden());
+	assert.ok(await page.locator('#kept').isHidden());
+	await fits(page, 'the terminal');
+	await page.tap('.live-screen');
+	await page.keyboard.type('hello');
+	await page.keyboard.press('Enter');
+	await shows(page, 'got <hello>');
+	await page.locator('#live').scrollIntoViewIfNeeded();
+	await shot(page, 'terminal-390');
+	assert.deepEqual(await axe(page), []);
+	await page.keyboard.type('end\n');
+	await state(page, 'Ended with exit code 3');
+	await seen('the end', page, 'FAILED');
+	await waitFor('the kept output takes over', async () => /got <end>/.test(await page.locator('#output').innerText().catch(() => '')));
+	assert.equal(await page.locator('.xterm').count(), 0);
+}));
+
+test('colours of every kind, Ctrl-C, and the size of the window', () => withPages(desktop, async (page) => {
+	const id = await start(`printf '\\033[31mred\\033[38;5;200mpink\\033[38;2;1;2;3;48;2;250;240;230mtrue\\033[0m\\n'
+		trap 'echo interrupted; exit 0' INT; trap 'stty size' WINCH; stty size; echo armed; while :; do read -rt 0.1 _ || :; done`);
+	await page.goto(at(id));
+	await shows(page, 'armed');
+	const colour = (text) => page.evaluate((t) => {
+		const span = [...document.querySelectorAll('.xterm-rows span')].find((s) => s.textContent === t);
+		const { color, backgroundColor } = getComputedStyle(span);
+		return [color, backgroundColor];
+	}, text);
+	assert.deepEqual(await colour('true'), ['rgb(1, 2, 3)', 'rgb(250, 240, 230)']);
+	assert.notDeepEqual((await colour('red'))[0], (await colour('pink'))[0]);
+	const wide = await page.evaluate(() => document.querySelector('.xterm-rows').clientWidth);
+	await page.setViewportSize({ width: 390, height: 844 });
+	await waitFor('the agent hears of the new size', async () => /\d+ \d+\n.*\d+ (3|4)\d$/s.test((await screen(page)).trim()), { context: context(page) });
+	assert.ok(await page.evaluate(() => document.querySelector('.xterm-rows').clientWidth) < wide);
+	await fits(page, 'the terminal in a narrow window');
+	await page.click('.live-screen');
+	await page.keyboard.press('Control+c');
+	await seen('the end', page, 'interrupted');
+	await chomp.until(id, (t) => t.status !== 'active');
+}));
+
+test('two watch, one types, the other takes the pen', () => withPages(desktop, async (one, another) => {
+	const id = await start(echo);
+	const [first, second] = [record(one), []];
+	await one.goto(at(id));
+	await state(one, 'Live');
+	const two = await another(phone);
+	second.push(...[record(two)]);
+	await two.goto(at(id));
+	await shows(two, 'ready-to-read');
+	assert.equal(await two.locator('.live-pen').innerText(), 'You are watching.');
+	await two.tap('.live-screen');
+	await two.keyboard.type('not from here');
+	await one.click('.live-screen');
+	await one.keyboard.type('from one\n');
+	await shows(two, 'got <from one>');
+	assert.doesNotMatch(await screen(one), /not from here/);
+	await two.tap('text=Take the pen');
+	await waitFor('the pen changes hands', async () => (await one.locator('.live-pen').innerText()) === 'You are watching.');
+	await one.keyboard.type('too late\n');
+	await two.keyboard.type('from two\n');
+	await shows(one, 'got <from two>');
+	assert.doesNotMatch(await screen(one), /too late/);
+	await two.keyboard.type('end\n');
+	for (const page of [one, two])
+		await state(page, 'Ended with exit code 3');
+	assert.deepEqual(Buffer.concat(first[0].parts), Buffer.concat(second[0][0].parts));
+}));
+
+test('after kill -9 of the relay it comes back by itself, byte for byte', () => withPages(desktop, async (page) => {
+	page.expected = /WebSocket|ERR_|502|503/;
+	const id = await start('for i in $(seq 1 600); do echo "tick $i"; read -rt 0.01 _ || :; done; echo last-tick; read -r _; exit 4');
+	const lines = record(page);
+	await page.goto(at(id));
+	await shows(page, 'tick 20');
+	for (const pid of chomp.pids('relay'))
+		process.kill(pid, 'SIGKILL');
+	await waitFor('that it is told', async () => /reconnecting/.test(await page.locator('.live-state').innerText()), { context: context(page) });
+	await shot(page, 'terminal-reconnecting');
+	await state(page, 'Live');
+	await shows(page, 'last-tick');
+	await page.click('.live-screen');
+	await page.keyboard.press('Enter');
+	await state(page, 'Ended with exit code 4');
+	await chomp.until(id, 'failed');
+	let whole = Buffer.alloc(0);
+	for (const line of lines.filter((l) => l.at !== undefined)) {
+		assert.equal(line.at, whole.length, 'it goes on where it was');
+		whole = Buffer.concat([whole, ...line.parts]);
+	}
+	assert.ok(lines.filter((l) => l.at !== undefined).length >= 2);
+	const plain = whole.toString().replace(/\x1b\[[0-9;?]*[a-zA-Z]/g, '').replaceAll('\r', '');
+	await waitFor('the kept output is the same', async () => (await chomp.output(id)) === plain,
+		{ context: async () => `${plain.length} and ${(await chomp.output(id)).length} bytes` });
+}));
+
+test('watching answers no question of the agent, typing does', () => withPages(desktop, async (one, another) => {
+	const id = await start(`stty -echo -icanon; echo armed; for i in 1 2; do read -r _; printf 'q\\033[6n'; IFS= read -rd R -t 5 a; echo "answer$i:\${a#*[}"; IFS= read -rd R -t 1 b; echo "more$i:<$b>"; done; exit 0`);
+	await one.goto(at(id));
+	await shows(one, 'armed');
+	const two = await another();
+	await two.goto(at(id));
+	await shows(two, 'armed');
+	await one.click('.live-screen');
+	await one.keyboard.press('Enter');
+	await shows(one, 'more1:');
+	assert.match(await screen(one), /answer1:\d+;\d+/);
+	assert.match(await screen(one), /more1:<>/);
+	await one.keyboard.press('Enter');
+	await chomp.until(id, (t) => t.status !== 'active');
+}));
+
+test('a flood is shown to its last line, and no byte is left out', () => withPages(desktop, async (page) => {
+	const id = await start('seq 1 2000000; echo flood-over; read -r _');
+	const lines = record(page);
+	await page.goto(at(id));
+	await waitFor('the last line', async () => (await screen(page)).includes('flood-over'), { timeoutMs: 120_000, context: context(page) });
+	assert.ok(lines.length >= 1);
+	await page.click('.live-screen');
+	await page.keyboard.press('Enter');
+	await chomp.until(id, 'done');
+}));
+
+test('without the terminal the kept output grows as before', () => withPages(desktop, async (page) => {
+	page.expected = /no terminal|ERR_FAILED/;
+	const id = await start('echo first; sleep 1; echo second; read -r _');
+	await page.route('**/assets/xterm.*', (route) => route.abort());
+	await page.goto(at(id));
+	await waitFor('the output', async () => /second/.test(await page.locator('#output').innerText().catch(() => '')));
+	await chomp.post('cancel', { id });
+}));
+
+test('a refresh leaves the terminal, its focus and a half-typed word alone', () => withPages(desktop, async (page) => {
+	const id = await start(echo);
+	await page.goto(at(id));
+	await state(page, 'Live');
+	await page.click('.live-screen');
+	await page.evaluate(() => (document.querySelector('.xterm').same = true));
+	await page.keyboard.type('half');
+	const answered = page.waitForResponse((r) => r.url().includes('/partials/detail') && r.status() === 200);
+	await chomp.api.post('/api/tasks', { prompt: 'something else', agent: 'shell' });
+	await answered;
+	await page.keyboard.type(' whole\n');
+	await shows(page, 'got <half whole>');
+	assert.ok(await page.evaluate(() => document.querySelector('.xterm').same));
+	assert.ok(await page.evaluate(() => document.activeElement.matches('.xterm-helper-textarea')));
+	await page.keyboard.press('Control+]');
+	assert.equal(await page.evaluate(() => document.activeElement.id), 'close', 'the keyboard is not trapped');
+	await page.click('.live-screen');
+	await page.keyboard.type('end\n');
+	await state(page, 'Ended with exit code 3');
+}));
+
+describe("the Sandbox SDK's own add-on", () => {
+	test('works unchanged against the relay: shows, types, tells the exit', () => withPages(desktop, async (page) => {
+		const id = await start(echo);
+		await page.route('**/sandbox-addon.js', (route) => route.fulfill({
+			contentType: 'text/javascript',
+			body: fs.readFileSync(require.resolve('@cloudflare/sandbox/xterm'), 'utf8'),
+		}));
+		await page.goto(`${chomp.url}/?tab=completed`);
+		await page.evaluate(async (task) => {
+			const { SandboxAddon } = await import('/sandbox-addon.js');
+			const listeners = { data: [], resize: [] };
+			const on = (kind) => (fn) => {
+				listeners[kind].push(fn);
+				return { dispose: () => listeners[kind].splice(listeners[kind].indexOf(fn), 1) };
+			};
+			const decoder = new TextDecoder();
+			window.stub = {
+				cols: 91, rows: 17, text: '', told: [],
+				onData: on('data'), onResize: on('resize'), focus() {}, clear() {},
+				write: (data) => (window.stub.text += decoder.decode(data, { stream: true })),
+				type: (text) => listeners.data.forEach((fn) => fn(text)),
+			};
+			window.addon = new SandboxAddon({
+				getWebSocketUrl: ({ sandboxId, origin }) => `${origin}/ws/terminal/${sandboxId}`,
+				onStateChange(state, error) {
+					window.stub.told.push(error ? error.message : state);
+					if (/exited/.test(error?.message))
+						window.addon.disconnect();
+				},
+			});
+			window.addon.activate(window.stub);
+			window.addon.connect({ sandboxId: String(task) });
+		}, id);
+		const text = (what) => waitFor(`the stub is shown ${what}`, () => page.evaluate((w) => window.stub.text.includes(w), what), { context: () => page.evaluate(() => JSON.stringify(window.stub)) });
+		await text('ready-to-read');
+		await waitFor('connected', () => page.evaluate(() => window.addon.state === 'connected'));
+		await page.evaluate(() => window.stub.type('hello\r'));
+		await text('got <hello>');
+		await page.evaluate(() => window.stub.type('end\r'));
+		await waitFor('the exit', () => page.evaluate(() => window.stub.told.includes('Session exited with code 3')), { context: () => page.evaluate(() => JSON.stringify(window.stub)) });
+	}));
+});
