@@ -698,6 +698,7 @@ static void ended_after_done_changes_nothing(void **state)
 	const char *before = task_text(&a, &t);
 	assert_ok(task_ended(&t, "s1", RESULT_LOST, "gone", &code, LATER, &e), &e);
 	assert_string_equal(task_text(&a, &t), before);
+	arena_reset(&a);
 }
 
 /* The agent may close its session without knowing its exit code: the box's record completes it, and
@@ -792,7 +793,7 @@ static uint32_t any(uint32_t n)
 
 static void random_event(struct task *t, struct arena *a, int64_t now)
 {
-	char sid[8];
+	char sid[16];
 	int64_t code = any(3);
 	struct errinfo e;
 
