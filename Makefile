@@ -121,6 +121,7 @@ WRAP_test_api_state := log_fields log_err
 WRAP_test_serve := log_fields log_err
 WRAP_test_arena := malloc realloc
 WRAP_test_file := openat write fsync renameat
+WRAP_test_instance := nanosleep
 WRAP_test_lock := clock_mono_ms
 WRAP_test_output := write
 WRAP_test_store := clock_mono_ms fdatasync
