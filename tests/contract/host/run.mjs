@@ -154,6 +154,24 @@ describe('dispatch, status and logs', () => {
 		assert.match(text, /TERM=\S+/);
 	});
 
+	test('a script that signals its own process group hits its own processes, not the box', async (t) => {
+		const { sandboxId } = await start(
+			t,
+			`trap 'echo caught' INT; kill -INT 0; sleep 0.3; echo "and went on"; exit 6`,
+		);
+		assert.equal((await ended(sandboxId)).exitCode, 6);
+		assert.match((await logs(sandboxId)).text, /caught[^]*and went on/);
+	});
+
+	test("a script that ends with the usual trap 'kill 0' EXIT has an exit code, and its callback is made", async (t) => {
+		const { sandboxId } = await start(t, `trap 'kill 0' EXIT; sleep 1000 & echo work; exit 3`, { taskId: '4400' });
+		const end = await ended(sandboxId);
+		assert.ok(end.exitCode > 0, `exit code ${end.exitCode}`);
+		await waitFor('the fail callback', () =>
+			box.calls('fail').find((c) => JSON.parse(c.body).id?.toString() === '4400'),
+		);
+	});
+
 	test('a time-out ends the agent and everything it started', async (t) => {
 		const name = `late-${unknownId()}`;
 		const { sandboxId } = await start(
