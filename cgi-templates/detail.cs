@@ -6,10 +6,7 @@
 <?cs include:"partials/detail-top.cs" ?>
 </div>
 <?cs # The live terminal: made and filled by chomp.js and terminal.js while a session runs, empty otherwise. ?>
-<?cs if:live_session && assets.terminal ?>
-<link rel="modulepreload" href="<?cs var:assets.terminal ?>"><link rel="modulepreload" href="<?cs var:assets.link ?>"><link rel="modulepreload" href="<?cs var:assets.xterm ?>"><link rel="modulepreload" href="<?cs var:assets.fit ?>">
-<?cs /if ?>
-<section id="live" class="live" aria-label="Terminal" hidden data-task="<?cs var:id ?>" data-script="<?cs var:assets.terminal ?>" data-sheet="<?cs var:assets.xtermcss ?>">
+<section id="live" class="live" aria-label="Terminal" hidden data-task="<?cs var:id ?>" data-script="<?cs var:assets.terminal ?>" data-needs="<?cs var:assets.link ?> <?cs var:assets.xterm ?> <?cs var:assets.fit ?>" data-sheet="<?cs var:assets.xtermcss ?>">
 <div class="label-row"><h2 class="label">Terminal</h2><p class="live-state" role="status"></p></div>
 <div class="live-frame"><div class="live-screen"></div></div>
 <div class="live-bar"><p class="live-pen"></p><button class="btn btn-secondary" type="button" hidden>Take the pen</button></div>

@@ -147,13 +147,15 @@
 	const live = document.getElementById('live');
 	let session = '';
 	let opening = '';
-	const load = () => Promise.all([import(live.dataset.script), new Promise((resolve) => {
+	const load = () => {
 		const sheet = document.createElement('link');
 		sheet.rel = 'stylesheet';
 		sheet.href = live.dataset.sheet;
-		sheet.onload = sheet.onerror = resolve;
 		document.head.append(sheet);
-	})]);
+		const ready = new Promise((resolve) => (sheet.onload = sheet.onerror = resolve));
+		const needs = live.dataset.needs.split(' ').map((name) => import(name)); // at once, not one after the other
+		return Promise.all([import(live.dataset.script), ready, ...needs]);
+	};
 	let loaded = null;
 	const follow = async () => {
 		const wanted = document.getElementById('kept')?.dataset.live || '';
