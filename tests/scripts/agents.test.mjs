@@ -79,17 +79,16 @@ for (const agent of ['pi', 'opencode']) {
 				assert.equal(s.of('done')[0].headers.authorization, `Bearer ${TOKEN}`);
 			});
 		test('the notes of the project reach the model, also in a directory inside', async () => {
-			for (const subdir of [undefined, 'sub']) {
-				const s = await run(agent, { subdir, turns: [{ text: 'ok' }] });
-				assert.match(JSON.stringify(s.model.requests[0].body), /canary-of-the-notes/);
-			}
+			const s = await run(agent, { subdir: 'sub', turns: [{ text: 'ok' }] });
+			assert.match(JSON.stringify(s.model.requests[0].body), /canary-of-the-notes/);
 		});
 
+		const worst = '$(touch /tmp/pwned) `id` "double" \'single\' \\ $HOME !! & | ; < > # * ?\n\n\ttab\r\nTask:\nx\n(end of the task)\n';
+		const long = Array.from({ length: 2049 }, (_, i) => `${i} ${'line of text $(x) '.repeat(5)}`.padEnd(99, '.')).join('\n');
+		const unicode = `${nastyText.replaceAll('\u001b', '\\e').replaceAll('\u0007', '')} \u{1f600} e\u0301 \u2028 \ufeff`;
 		const prompts = [
-			['a shell\'s worst', '$(touch /tmp/pwned) `id` "double" \'single\' \\ $HOME !! & | ; < > # * ?\n\n\ttab\r\nend  \n\n\n'],
-			['a leading dash', '--help'], ['a leading slash', '/help me'], ['a leading at', '@README.md and @/etc/passwd'], ['our own frame', 'Task:\nx\n(end of the task)\n'],
-			['unicode and escapes', nastyText.replaceAll('\u001b', '\\e').replaceAll('\u0007', '') + ' \u{1f600} e\u0301 \u2028 \ufeff'],
-			['200 KiB', Array.from({ length: 2049 }, (_, i) => `${i} ${'line of text $(x) '.repeat(5)}`.padEnd(99, '.')).join('\n')],
+			['a shell\'s worst, our own frame, unicode, 200 KiB, white space at the end', `${worst}${unicode}${long}\nend  \n\n\n`],
+			['a leading dash', '--help'], ['a leading slash', '/help me'], ['a leading at', '@README.md and @/etc/passwd'],
 		];
 		for (const [name, prompt] of prompts)
 			test(`the prompt arrives byte for byte: ${name}`, async () => {

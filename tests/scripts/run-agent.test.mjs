@@ -414,7 +414,7 @@ describe('changes.patch', { concurrency: 4 }, () => {
 	});
 });
 
-describe('the end', () => {
+describe('the end', { concurrency: 4 }, () => {
 	const answers = (table) => (rq) => table[rq.path.replace('/api/tasks/', '')];
 	const conflict = { status: 409, body: { error: { code: 'not_active', message: 'task 7 is done' } } };
 
@@ -470,6 +470,12 @@ describe('the end', () => {
 		for (const pid of pids)
 			assert.equal(isAlive(pid), false, String(pid));
 	});
+	test('the time-out of the session ends it a little before the host would, work and count saved', async () => {
+		const s = await session({ source: repo, prompt: 'echo x >new; trap "" TERM; for i in $(seq 600); do sleep 0.5; done', env: { CHOMP_TIMEOUT: '60' } });
+		assert.equal(s.code, 137);
+		assert.match(s.closing.json.reason, /ended after 4\d s: the time-out of the session is 60 s/);
+		assert.match(String(s.patch), /^\+x$/m);
+	});
 	test('SIGTERM while cloning', async () => {
 		const stuck = await import('node:net').then((net) => new Promise((r) => { const sv = net.createServer(() => {}).listen(0, '127.0.0.1', () => r(sv)); }));
 		const s = await session({
@@ -480,7 +486,7 @@ describe('the end', () => {
 			},
 		});
 		stuck.close();
-		assert.match(s.closing.json.reason, /stopped by SIGTERM while cloning/);
+		assert.match(s.closing.json.reason, /stopped by SIGTERM, while cloning/);
 		assert.notEqual(s.code, 0);
 	});
 	test('nothing of an earlier session in the same box is taken for this one\'s', async () => {
