@@ -54,7 +54,8 @@ static void write_own_members(struct jw *w, const struct own_agent *ag)
 	jw_str(w, "reason", ag->command != NULL ? NULL : "no command is set");
 }
 
-enum err agents_write(struct app *app, struct request *rq, struct jw *w, const char *key, struct errinfo *e)
+enum err agents_write(struct app *app, struct request *rq, struct jw *w, const char *key,
+		      struct errinfo *e)
 {
 	struct own_agent *own = NULL;
 	size_t count = 0;
@@ -74,7 +75,8 @@ enum err agents_write(struct app *app, struct request *rq, struct jw *w, const c
 	return ERR_OK;
 }
 
-enum err api_config_agents(struct app *app, struct request *rq, struct response *rs, struct errinfo *e)
+enum err api_config_agents(struct app *app, struct request *rq, struct response *rs,
+			   struct errinfo *e)
 {
 	struct jw w;
 
@@ -95,7 +97,8 @@ static void answer_agent(struct response *rs, const struct own_agent *ag)
 }
 
 /* ---- changed ---- */
-static enum err read_id(const struct form *f, const char *fallback, const char **out, struct errinfo *e)
+static enum err read_id(const struct form *f, const char *fallback, const char **out,
+			struct errinfo *e)
 {
 	enum err rc;
 
@@ -114,16 +117,19 @@ static enum err one_line(const char *name, const char *text, struct errinfo *e)
 {
 	for (const char *p = text; p != NULL && *p != '\0'; p++) {
 		if ((unsigned char)*p < 0x20 || *p == 0x7F)
-			return err_set(e, ERR_BAD_INPUT, 0, "%s: one line without control characters is wanted", name);
+			return err_set(e, ERR_BAD_INPUT, 0,
+				       "%s: one line without control characters is wanted", name);
 	}
 	return ERR_OK;
 }
 
 static enum err check_color(const char *color, struct errinfo *e)
 {
-	size_t digits = color != NULL && *color == '#' ? strspn(color + 1, "0123456789abcdefABCDEF") : 0;
+	size_t digits =
+		color != NULL && *color == '#' ? strspn(color + 1, "0123456789abcdefABCDEF") : 0;
 
-	if (color == NULL || *color == '\0' || ((digits == 3 || digits == 6) && color[digits + 1] == '\0'))
+	if (color == NULL || *color == '\0' ||
+	    ((digits == 3 || digits == 6) && color[digits + 1] == '\0'))
 		return ERR_OK;
 	return err_set(e, ERR_BAD_INPUT, 0, "color: #rrggbb is wanted");
 }
@@ -135,14 +141,16 @@ static enum err add_model(struct own_agent *ag, const char *model, struct errinf
 	if (ag->model_count == MODELS_MAX)
 		return err_set(e, ERR_BAD_INPUT, 0, "models: at most %d are wanted", MODELS_MAX);
 	if (strlen(model) > MODEL_MAX)
-		return err_set(e, ERR_BAD_INPUT, 0, "models: names of at most %d bytes are wanted", MODEL_MAX);
+		return err_set(e, ERR_BAD_INPUT, 0, "models: names of at most %d bytes are wanted",
+			       MODEL_MAX);
 	if ((rc = plain_argument("models", model, e)) == ERR_OK && *model != '\0')
 		ag->models[ag->model_count++] = model;
 	return rc;
 }
 
 /* An array, or text with commas or white space between the names, as a form has it. */
-static enum err read_models(struct request *rq, const struct form *f, struct own_agent *ag, struct errinfo *e)
+static enum err read_models(struct request *rq, const struct form *f, struct own_agent *ag,
+			    struct errinfo *e)
 {
 	static const char between[] = ", \t\r\n";
 	struct json_object *arr = NULL;
@@ -156,8 +164,9 @@ static enum err read_models(struct request *rq, const struct form *f, struct own
 	if (f->json != NULL && jr_arr_opt(f->json, "models", &arr, &ignored) == ERR_OK) {
 		for (size_t i = 0; rc == ERR_OK && i < json_array_len(arr); i++) {
 			const char *model = json_string(json_array_at(arr, i));
-			rc = model != NULL ? add_model(ag, model, e) :
-					     err_set(e, ERR_BAD_INPUT, 0, "models: an array of text is wanted");
+			rc = model != NULL ? add_model(ag, model, e)
+					   : err_set(e, ERR_BAD_INPUT, 0,
+						     "models: an array of text is wanted");
 		}
 		return rc;
 	}
@@ -170,8 +179,8 @@ static enum err read_models(struct request *rq, const struct form *f, struct own
 	return rc;
 }
 
-static enum err remove_agent(struct app *app, struct request *rq, const char *id, struct response *rs,
-			     struct errinfo *e)
+static enum err remove_agent(struct app *app, struct request *rq, const char *id,
+			     struct response *rs, struct errinfo *e)
 {
 	struct own_agent was;
 	enum err rc = agents_remove(app->var, &rq->arena, id, &was, e);
@@ -189,19 +198,23 @@ static enum err put_agent(struct app *app, struct request *rq, const struct form
 
 	if (!agent_id_valid(id))
 		return err_wire(e, ERR_BAD_INPUT, "bad_id",
-				"id: small letters and digits with single dashes between them are wanted, at most 64");
+				"id: small letters and digits with single dashes between them are "
+				"wanted, at most 64");
 	if ((rc = form_str(f, "name", 1, NAME_MAX_BYTES, &ag.name, e)) != ERR_OK ||
 	    (rc = form_str_opt(f, "command", 0, TEXT_MAX, &ag.command, e)) != ERR_OK ||
 	    (rc = form_str_opt(f, "color", 0, 16, &ag.color, e)) != ERR_OK ||
-	    (rc = one_line("name", ag.name, e)) != ERR_OK || (rc = one_line("command", ag.command, e)) != ERR_OK ||
-	    (rc = check_color(ag.color, e)) != ERR_OK || (rc = read_models(rq, f, &ag, e)) != ERR_OK ||
+	    (rc = one_line("name", ag.name, e)) != ERR_OK ||
+	    (rc = one_line("command", ag.command, e)) != ERR_OK ||
+	    (rc = check_color(ag.color, e)) != ERR_OK ||
+	    (rc = read_models(rq, f, &ag, e)) != ERR_OK ||
 	    (rc = agents_put(app->var, &rq->arena, &ag, &now, e)) != ERR_OK)
 		return rc;
 	answer_agent(rs, &now);
 	return ERR_OK;
 }
 
-enum err api_config_agents_post(struct app *app, struct request *rq, struct response *rs, struct errinfo *e)
+enum err api_config_agents_post(struct app *app, struct request *rq, struct response *rs,
+				struct errinfo *e)
 {
 	const char *id;
 	bool gone = false;
@@ -214,13 +227,15 @@ enum err api_config_agents_post(struct app *app, struct request *rq, struct resp
 	return gone ? remove_agent(app, rq, id, rs, e) : put_agent(app, rq, &f, id, rs, e);
 }
 
-enum err api_config_agents_delete(struct app *app, struct request *rq, struct response *rs, struct errinfo *e)
+enum err api_config_agents_delete(struct app *app, struct request *rq, struct response *rs,
+				  struct errinfo *e)
 {
 	const char *id;
 	struct form f;
 	enum err rc;
 
-	if ((rc = form_read(rq, &f, e)) != ERR_OK || (rc = read_id(&f, request_query(rq, "id"), &id, e)) != ERR_OK)
+	if ((rc = form_read(rq, &f, e)) != ERR_OK ||
+	    (rc = read_id(&f, request_query(rq, "id"), &id, e)) != ERR_OK)
 		return rc;
 	return remove_agent(app, rq, id, rs, e);
 }

@@ -30,6 +30,7 @@ void dispatcher_release(struct dispatcher *d)
 	free(d->jobs);
 	d->jobs = NULL;
 	d->job_count = d->job_room = 0;
+	autorun_release(&d->autorun);
 }
 
 /* Jobs are ordered by task, and a task has few: find the first of it. */
@@ -303,7 +304,7 @@ int64_t dispatcher_round(struct dispatcher *d)
 	int64_t mono = d->mono_ms(), next = NEVER;
 
 	if (d->refused_until > mono)
-		return d->job_count > 0 ? d->refused_until : NEVER;
+		return d->job_count > 0 || d->autorun.on ? d->refused_until : NEVER;
 	for (size_t i = 0; i < d->job_count; i++) {
 		struct job *j = d->jobs[i];
 		if (j->due <= mono)
@@ -312,5 +313,5 @@ int64_t dispatcher_round(struct dispatcher *d)
 			return d->refused_until;
 		next = earlier(next, j->due);
 	}
-	return next;
+	return earlier(next, autorun_round(d));
 }

@@ -17,6 +17,7 @@
 #include <stdint.h>
 
 #include "core/err.h"
+#include "dispatch/autorun.h"
 #include "dispatch/call.h"
 #include "dispatch/copy.h"
 #include "dispatch/host.h"
@@ -81,6 +82,7 @@ struct dispatcher {
 	bool draining;         /* no new dispatches */
 	int64_t refused_until; /* monotonic: the store takes no changes, look again then */
 	int64_t upkeep_at;     /* monotonic: not before */
+	struct autorun autorun;
 };
 
 void dispatcher_release(struct dispatcher *d); /* after the sender has dropped its calls */

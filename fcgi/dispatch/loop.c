@@ -73,6 +73,9 @@ static void take_event(struct loop *l, const struct inotify_event *ev)
 	}
 	if (log_file || ev->wd == l->log_watch || (ev->mask & IN_Q_OVERFLOW) != 0)
 		l->d->changed = true;
+	if ((ev->len > 0 && strcmp(ev->name, "settings.json") == 0) ||
+	    (ev->mask & IN_Q_OVERFLOW) != 0)
+		l->d->autorun.known = false;
 }
 
 static void read_events(struct loop *l)

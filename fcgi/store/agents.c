@@ -1,6 +1,6 @@
 /*
- * agents.json: an object of agents by id, each {"name", "command", "models": […], "color"} and whatever else an older or
- * newer chomp put there.
+ * agents.json: an object of agents by id, each {"name", "command", "models": […], "color"} and
+ * whatever else an older or newer chomp put there.
  */
 #include "store/agents.h"
 
@@ -31,7 +31,8 @@ static void read_models(struct arena *a, const struct json_object *arr, struct o
 }
 
 /* What cannot be read keeps its default: one odd member hides no agent. */
-static void read_agent(struct arena *a, const char *id, const struct json_object *o, struct own_agent *out)
+static void read_agent(struct arena *a, const char *id, const struct json_object *o,
+		       struct own_agent *out)
 {
 	struct json_object *models = NULL;
 	struct errinfo e;
@@ -69,7 +70,8 @@ static enum err read_one(const char *id, struct json_object *o, void *arg)
 	return ERR_OK;
 }
 
-enum err agents_read(const char *var, struct arena *a, struct own_agent **out, size_t *count, struct errinfo *e)
+enum err agents_read(const char *var, struct arena *a, struct own_agent **out, size_t *count,
+		     struct errinfo *e)
 {
 	struct json_object *o;
 	struct reading r = { .a = a };
@@ -87,19 +89,21 @@ enum err agents_read(const char *var, struct arena *a, struct own_agent **out, s
 	return ERR_OK;
 }
 
-static enum err find_in(const struct json_object *all, struct arena *a, const char *id, struct own_agent *out,
-			struct errinfo *e)
+static enum err find_in(const struct json_object *all, struct arena *a, const char *id,
+			struct own_agent *out, struct errinfo *e)
 {
 	struct json_object *o = NULL;
 	struct errinfo ignored;
 
-	if (all == NULL || agent_find(id) != NULL || jr_obj_opt(all, id, &o, &ignored) != ERR_OK || o == NULL)
+	if (all == NULL || agent_find(id) != NULL || jr_obj_opt(all, id, &o, &ignored) != ERR_OK ||
+	    o == NULL)
 		return err_set(e, ERR_NOT_FOUND, 0, "there is no agent %.60s", id);
 	read_agent(a, id, o, out);
 	return ERR_OK;
 }
 
-enum err agents_find(const char *var, struct arena *a, const char *id, struct own_agent *out, struct errinfo *e)
+enum err agents_find(const char *var, struct arena *a, const char *id, struct own_agent *out,
+		     struct errinfo *e)
 {
 	struct json_object *o;
 	enum err rc = document_read(var, FILE_NAME, a, &o, e);
@@ -173,7 +177,8 @@ static enum err write_one(const char *id, struct json_object *o, void *arg)
 	return ERR_OK;
 }
 
-static enum err write_all_agents(const struct json_object *old, struct strbuf *out, void *arg, struct errinfo *e)
+static enum err write_all_agents(const struct json_object *old, struct strbuf *out, void *arg,
+				 struct errinfo *e)
 {
 	struct writing *job = arg;
 	enum err rc = job->ag == NULL ? find_in(old, job->a, job->id, &job->was, e) : ERR_OK;
@@ -191,8 +196,8 @@ static enum err write_all_agents(const struct json_object *old, struct strbuf *o
 	return ERR_OK;
 }
 
-enum err agents_put(const char *var, struct arena *a, const struct own_agent *ag, struct own_agent *out,
-		    struct errinfo *e)
+enum err agents_put(const char *var, struct arena *a, const struct own_agent *ag,
+		    struct own_agent *out, struct errinfo *e)
 {
 	struct writing job = { .a = a, .id = ag->id, .ag = ag };
 	enum err rc = document_change(var, FILE_NAME, a, write_all_agents, &job, e);
@@ -200,7 +205,8 @@ enum err agents_put(const char *var, struct arena *a, const struct own_agent *ag
 	return rc == ERR_OK ? agents_find(var, a, ag->id, out, e) : rc;
 }
 
-enum err agents_remove(const char *var, struct arena *a, const char *id, struct own_agent *out, struct errinfo *e)
+enum err agents_remove(const char *var, struct arena *a, const char *id, struct own_agent *out,
+		       struct errinfo *e)
 {
 	struct writing job = { .a = a, .id = id };
 	enum err rc = document_change(var, FILE_NAME, a, write_all_agents, &job, e);
@@ -221,7 +227,8 @@ enum err agents_known(const char *var, struct arena *a, const char *id, struct e
 	if (rc != ERR_NOT_FOUND)
 		return rc;
 	return err_wire(e, ERR_BAD_INPUT, "unknown_agent",
-			"agent %.60s is not known; GET /api/config/agents lists those that are", id);
+			"agent %.60s is not known; GET /api/config/agents lists those that are",
+			id);
 }
 
 const char *agents_missing(const char *var, struct arena *a, const char *id)

@@ -63,6 +63,13 @@ static void set_todo(struct index_chunk *c, size_t i, bool todo)
 	}
 }
 
+static void set_slot(struct index_chunk *c, size_t i, int slot)
+{
+	c->queued_count -= c->slot[i] == SLOT_STATUS + STATUS_QUEUED ? 1 : 0;
+	c->queued_count += slot == SLOT_STATUS + STATUS_QUEUED ? 1 : 0;
+	c->slot[i] = (uint8_t)slot;
+}
+
 static void uncount(struct index *ix, int slot, const struct entry *en)
 {
 	if (slot >= SLOT_STATUS) {
@@ -111,10 +118,10 @@ bool index_apply(struct index *ix, const struct record_head *h, struct place pla
 	if (h->kind == RECORD_DEL) {
 		ix->live -= en->fixed.len != 0 ? en->fixed.len + 1 : 0;
 		en->fixed.len = 0;
-		c->slot[i] = SLOT_DELETED;
+		set_slot(c, i, SLOT_DELETED);
 		return true;
 	}
-	c->slot[i] = (uint8_t)(SLOT_STATUS + h->status);
+	set_slot(c, i, SLOT_STATUS + (int)h->status);
 	ix->counts[h->status]++;
 	ix->tokens += en->tokens;
 	return true;
@@ -171,6 +178,20 @@ int64_t index_next_todo(const struct index *ix, int64_t after)
 			continue;
 		}
 		if (c->todo[id % INDEX_CHUNK] != 0)
+			return id;
+	}
+	return 0;
+}
+
+int64_t index_next_queued(const struct index *ix, int64_t after)
+{
+	for (int64_t id = after + 1; id < ix->next_id; id++) {
+		const struct index_chunk *c = chunk_of(ix, id);
+		if (c == NULL || c->queued_count == 0) {
+			id += INDEX_CHUNK - 1 - id % INDEX_CHUNK;
+			continue;
+		}
+		if (c->slot[id % INDEX_CHUNK] == SLOT_STATUS + STATUS_QUEUED)
 			return id;
 	}
 	return 0;

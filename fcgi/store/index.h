@@ -28,7 +28,7 @@ struct entry {
 struct index_chunk {
 	uint8_t slot[INDEX_CHUNK];
 	uint8_t todo[INDEX_CHUNK];
-	uint32_t todo_count;
+	uint32_t todo_count, queued_count;
 	struct entry entries[INDEX_CHUNK];
 };
 
@@ -63,5 +63,8 @@ int64_t index_next_live(const struct index *ix, int64_t after);
 
 /* The lowest id above `after` with work for the dispatcher, 0 when there is none. */
 int64_t index_next_todo(const struct index *ix, int64_t after);
+
+/* The lowest queued id above `after`, 0 when there is none. */
+int64_t index_next_queued(const struct index *ix, int64_t after);
 
 #endif

@@ -21,7 +21,8 @@ static enum err known_router(const char *name, struct errinfo *e)
 		if (strcmp(router_names[i], name) == 0)
 			return ERR_OK;
 	}
-	return err_set(e, ERR_BAD_INPUT, 0, "router: one of cf-ai, openrouter, zen, custom is wanted");
+	return err_set(e, ERR_BAD_INPUT, 0,
+		       "router: one of cf-ai, openrouter, zen, custom is wanted");
 }
 
 static enum err default_model(const char *var, struct arena *a, const char *agent, const char **out,
@@ -48,8 +49,9 @@ static const char *fresh(struct arena *a, size_t bytes)
 	return text;
 }
 
-enum err plan_session(const char *var, struct arena *a, const struct settings *s, const struct task *t,
-		      const struct plan_wish *wish, int64_t now, struct run_input *out, struct errinfo *e)
+enum err plan_session(const char *var, struct arena *a, const struct settings *s,
+		      const struct task *t, const struct plan_wish *wish, int64_t now,
+		      struct run_input *out, struct errinfo *e)
 {
 	enum err rc;
 
@@ -60,7 +62,8 @@ enum err plan_session(const char *var, struct arena *a, const struct settings *s
 	if ((rc = agents_known(var, a, out->agent, e)) != ERR_OK)
 		return rc;
 	out->model = first_of(wish->model, t->model);
-	if (out->model == NULL && (rc = default_model(var, a, out->agent, &out->model, e)) != ERR_OK)
+	if (out->model == NULL &&
+	    (rc = default_model(var, a, out->agent, &out->model, e)) != ERR_OK)
 		return rc;
 	out->router = first_of(wish->router, t->router);
 	if ((rc = known_router(out->router, e)) != ERR_OK)

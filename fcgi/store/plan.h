@@ -1,4 +1,5 @@
-/* What a new session gets: agent, model, router, a time, and fresh ids.  The same for whoever starts it. */
+/* What a new session gets: agent, model, router, a time, and fresh ids.  The same for whoever
+ * starts it. */
 #ifndef CHOMP_STORE_PLAN_H
 #define CHOMP_STORE_PLAN_H
 
@@ -15,11 +16,12 @@ struct plan_wish {
 };
 
 /*
- * From the wish, else the task's own, else the defaults.  Never refused for a missing key or binary: that is found out
- * in the sandbox.  s: the settings as they are; now: wall ms.  ERR_BAD_INPUT (unknown_agent, bad_field); ERR_IO and
- * ERR_CORRUPT of the documents.
+ * From the wish, else the task's own, else the defaults.  Never refused for a missing key or
+ * binary: that is found out in the sandbox.  s: the settings as they are; now: wall ms.
+ * ERR_BAD_INPUT (unknown_agent, bad_field); ERR_IO and ERR_CORRUPT of the documents.
  */
-enum err plan_session(const char *var, struct arena *a, const struct settings *s, const struct task *t,
-		      const struct plan_wish *wish, int64_t now, struct run_input *out, struct errinfo *e);
+enum err plan_session(const char *var, struct arena *a, const struct settings *s,
+		      const struct task *t, const struct plan_wish *wish, int64_t now,
+		      struct run_input *out, struct errinfo *e);
 
 #endif

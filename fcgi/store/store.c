@@ -373,6 +373,11 @@ enum err store_delete(struct store *s, struct arena *a, int64_t id, int64_t now,
 	return rc;
 }
 
+int64_t store_next_queued(const struct store *s, int64_t after)
+{
+	return index_next_queued(&s->log.index, after);
+}
+
 /* ---- for the dispatcher ---- */
 int64_t store_next_todo(const struct store *s, int64_t after)
 {

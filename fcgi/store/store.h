@@ -78,6 +78,9 @@ size_t store_list(struct store *s, unsigned status_mask, int64_t cursor, int64_t
 /* The lowest live id above `after` (0: start), 0 when there is none. */
 int64_t store_next_live(const struct store *s, int64_t after);
 
+/* The lowest queued id above `after` (0: start), 0 when there is none.  Passes over what is not queued a chunk at a time. */
+int64_t store_next_queued(const struct store *s, int64_t after);
+
 struct store_counts {
 	int64_t by_status[STATUS_COUNT];
 	int64_t tokens; /* of all live tasks, at most NUMBER_MAX */

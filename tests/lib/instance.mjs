@@ -23,7 +23,9 @@ export function chompctl(args, { env = {}, timeoutMs = UP_MS, wrap = [] } = {}) 
 	const argv = [...wrap, path.join(repoRoot, 'scripts/chompctl'), ...args];
 	return new Promise((resolve, reject) => {
 		const clean = Object.fromEntries(
-			Object.entries(process.env).filter(([k]) => !k.startsWith('CHOMP_') && !k.startsWith('NODE_TEST')),
+			Object.entries(process.env).filter(
+				([k]) => k === 'CHOMP_BIN' || (!k.startsWith('CHOMP_') && !k.startsWith('NODE_TEST')),
+			),
 		);
 		const started = process.hrtime.bigint();
 		const child = spawn(argv[0], argv.slice(1), {

@@ -27,7 +27,9 @@ static void adopt(void)
 	size_t len;
 	struct errinfo e;
 
-	assert_ok(file_read(AT_FDCWD, "tests/fixtures/old-state/agents.json", 1 << 20, &w.a, &text, &len, &e), &e);
+	assert_ok(file_read(AT_FDCWD, "tests/fixtures/old-state/agents.json", 1 << 20, &w.a, &text,
+			    &len, &e),
+		  &e);
 	world_write(&w, "state/agents.json", text, len);
 }
 
@@ -53,7 +55,8 @@ static void adopted_agents_are_read(void **state)
 
 static void what_a_change_does_not_name_stays(void **state)
 {
-	static const char before[] = "{\"a\":{\"name\":\"A\",\"command\":\"a\",\"models\":[\"m\"],\"color\":\"#111111\",\"env\":{\"X\":1}},"
+	static const char before[] = "{\"a\":{\"name\":\"A\",\"command\":\"a\",\"models\":[\"m\"],"
+				     "\"color\":\"#111111\",\"env\":{\"X\":1}},"
 				     "\"later\":[1,2],\"b\":{\"name\":\"B\"}}";
 	struct own_agent change = { .id = "a", .name = "A2", .color = "" }, now;
 	struct errinfo e;
@@ -65,15 +68,18 @@ static void what_a_change_does_not_name_stays(void **state)
 	assert_string_equal(now.command, "a");
 	assert_string_equal(now.color, "#999999");
 	assert_int_equal(now.model_count, 1);
-	assert_string_equal(world_read(&w, "state/agents.json", NULL),
-			    "{\"a\":{\"name\":\"A2\",\"command\":\"a\",\"models\":[\"m\"],\"env\":{\"X\":1}},"
-			    "\"later\":[1,2],\"b\":{\"name\":\"B\"}}\n");
+	assert_string_equal(
+		world_read(&w, "state/agents.json", NULL),
+		"{\"a\":{\"name\":\"A2\",\"command\":\"a\",\"models\":[\"m\"],\"env\":{\"X\":1}},"
+		"\"later\":[1,2],\"b\":{\"name\":\"B\"}}\n");
 	assert_ok(agents_remove(w.var, &w.a, "b", &now, &e), &e);
 	assert_string_equal(now.name, "B");
 	assert_string_equal(world_read(&w, "state/agents.json", NULL),
-			    "{\"a\":{\"name\":\"A2\",\"command\":\"a\",\"models\":[\"m\"],\"env\":{\"X\":1}},\"later\":[1,2]}\n");
+			    "{\"a\":{\"name\":\"A2\",\"command\":\"a\",\"models\":[\"m\"],\"env\":{"
+			    "\"X\":1}},\"later\":[1,2]}\n");
 	assert_err(agents_remove(w.var, &w.a, "b", &now, &e), ERR_NOT_FOUND, &e);
-	assert_err(agents_remove(w.var, &w.a, "later", &now, &e), ERR_NOT_FOUND, &e); /* not an agent, and not ours to drop */
+	assert_err(agents_remove(w.var, &w.a, "later", &now, &e), ERR_NOT_FOUND,
+		   &e); /* not an agent, and not ours to drop */
 }
 
 static void a_document_stays_readable(void **state)
@@ -108,14 +114,34 @@ static const struct plan_row {
 	const char *name;
 	struct plan_wish wish;
 	const char *agent, *model, *router; /* the task's own */
-	const char *got[3];		    /* agent NULL: refused */
+	const char *got[3];                 /* agent NULL: refused */
 } plan_rows[] = {
 	{ "nothing is named", { 0 }, NULL, NULL, NULL, { "shell", "bash", NULL } },
 	{ "the task's own", { 0 }, "pi", "m", "zen", { "pi", "m", "zen" } },
-	{ "a wish wins", { "claude", "n", "openrouter" }, "pi", "m", "zen", { "claude", "n", "openrouter" } },
-	{ "a named agent keeps the task's model", { .agent = "codex" }, "pi", "m", NULL, { "codex", "m", NULL } },
-	{ "a named agent brings its model", { .agent = "codex" }, "pi", NULL, NULL, { "codex", "gpt-4.1", NULL } },
-	{ "an own agent brings its first model", { .agent = "my-agent" }, NULL, NULL, NULL, { "my-agent", "m1", NULL } },
+	{ "a wish wins",
+	  { "claude", "n", "openrouter" },
+	  "pi",
+	  "m",
+	  "zen",
+	  { "claude", "n", "openrouter" } },
+	{ "a named agent keeps the task's model",
+	  { .agent = "codex" },
+	  "pi",
+	  "m",
+	  NULL,
+	  { "codex", "m", NULL } },
+	{ "a named agent brings its model",
+	  { .agent = "codex" },
+	  "pi",
+	  NULL,
+	  NULL,
+	  { "codex", "gpt-4.1", NULL } },
+	{ "an own agent brings its first model",
+	  { .agent = "my-agent" },
+	  NULL,
+	  NULL,
+	  NULL,
+	  { "my-agent", "m1", NULL } },
 	{ "empty is not named", { "", "", "" }, "", "", "", { "shell", "bash", NULL } },
 	{ "an unknown agent is refused", { .agent = "nobody" }, NULL, NULL, NULL, { NULL } },
 	{ "an unknown router is refused", { .router = "nobody" }, NULL, NULL, NULL, { NULL } },
@@ -149,8 +175,10 @@ static void session_is_planned(void **state)
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		T(adopted_agents_are_read),	   T(what_a_change_does_not_name_stays),
-		T(a_document_stays_readable),	   T(a_default_that_is_gone_is_none),
+		T(adopted_agents_are_read),
+		T(what_a_change_does_not_name_stays),
+		T(a_document_stays_readable),
+		T(a_default_that_is_gone_is_none),
 	};
 	static struct plan p;
 
