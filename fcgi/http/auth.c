@@ -163,7 +163,8 @@ bool throttle_failure(struct throttle *t, const char *addr, int64_t now_ms)
 		return false;
 	sha256(addr, strlen(addr), digest);
 	size_t i = ((size_t)digest[0] << 8 | digest[1]) % BUCKETS;
-	if (now_ms - atomic_load(&t->bucket[i].since) > WINDOW_MS) {
+	int64_t since = atomic_load(&t->bucket[i].since);
+	if (now_ms - since > WINDOW_MS || now_ms < since) { /* over, or the clock was turned back */
 		atomic_store(&t->bucket[i].since, now_ms);
 		atomic_store(&t->bucket[i].count, 0);
 	}

@@ -10,7 +10,7 @@
 #include "core/file.h"
 #include "core/log.h"
 
-enum { READ_CHUNK = 1 << 20 };
+enum { READ_CHUNK = 1 << 20, READ_TRIES = 3 };
 
 static enum err open_file(struct log *l, int flags, struct errinfo *e)
 {
@@ -68,8 +68,8 @@ static enum err damaged(struct log *l, struct errinfo *e)
 	return err_set(e, ERR_CORRUPT, 0, "the task log is damaged at byte %lld", (long long)l->damage);
 }
 
-/* Index every whole line of buf, which starts at l->end; moves l->end behind them. */
-static enum err take_lines(struct log *l, const char *buf, size_t len, struct errinfo *e)
+/* Index every whole line of buf, which starts at l->end; moves l->end behind them.  false: the next line is bad. */
+static bool take_lines(struct log *l, const char *buf, size_t len)
 {
 	const char *p = buf, *end = buf + len, *nl;
 
@@ -77,11 +77,11 @@ static enum err take_lines(struct log *l, const char *buf, size_t len, struct er
 		struct place place = { .off = l->end, .len = (uint32_t)(nl - p) };
 		struct record_head h;
 		if (!record_read(p, place.len, &h) || !index_apply(&l->index, &h, place))
-			return damaged(l, e);
+			return false;
 		l->end += nl + 1 - p;
 		p = nl + 1;
 	}
-	return ERR_OK;
+	return true;
 }
 
 static enum err read_at(struct log *l, int64_t off, char *buf, size_t want, size_t *got, struct errinfo *e)
@@ -120,6 +120,21 @@ static enum err follow_name(struct log *l, struct stat *st, struct errinfo *e)
 	return fstat(l->fd, st) == 0 ? ERR_OK : err_set(e, ERR_IO, errno, "stat state/tasks.log");
 }
 
+/*
+ * Read and index what lies behind l->end, as far as buf goes.  A reader holds no lock: a torn tail may just be cut and
+ * written over while it reads, half of the old and half of the new.  So bad lines are read again; damage stays as it is.
+ */
+static enum err take_piece(struct log *l, char *buf, size_t size, size_t *got, struct errinfo *e)
+{
+	enum err rc = ERR_OK;
+
+	for (int tries = 0; tries < READ_TRIES; tries++) {
+		if ((rc = read_at(l, l->end, buf, size, got, e)) != ERR_OK || take_lines(l, buf, *got))
+			return rc;
+	}
+	return damaged(l, e);
+}
+
 enum err log_catch_up(struct log *l, struct errinfo *e)
 {
 	struct stat st;
@@ -141,8 +156,7 @@ enum err log_catch_up(struct log *l, struct errinfo *e)
 	for (;;) {
 		size_t got;
 		int64_t before = l->end;
-		if ((rc = read_at(l, l->end, buf, size, &got, e)) != ERR_OK ||
-		    (rc = take_lines(l, buf, got, e)) != ERR_OK || got < size)
+		if ((rc = take_piece(l, buf, size, &got, e)) != ERR_OK || got < size)
 			break;
 		if (l->end == before) { /* one line is longer than the buffer */
 			size *= 2;
@@ -180,7 +194,7 @@ enum err log_append(struct log *l, const char *lines, size_t len, struct errinfo
 		n = write(l->fd, lines, len); /* O_APPEND: at the end, which is l->end */
 	} while (n < 0 && errno == EINTR);
 	if (n == (ssize_t)len)
-		return take_lines(l, lines, len, e);
+		return take_lines(l, lines, len) ? ERR_OK : damaged(l, e);
 	/* A short write leaves a torn tail.  It stays for the next holder of the lock: whole lines in it may have been
 	 * seen by readers already. */
 	int why = n < 0 ? errno : ENOSPC;

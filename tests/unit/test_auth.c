@@ -339,6 +339,10 @@ static void twenty_failures_a_minute(void **state)
 	assert_false(throttle_failure(t, "192.0.2.2", now_ms + 20)); /* somebody else */
 	assert_true(throttle_failure(t, "192.0.2.1", now_ms + 60 * 1000));
 	assert_false(throttle_failure(t, "192.0.2.1", now_ms + 60 * 1000 + 1));
+	for (int i = 0; i < 30; i++)
+		(void)throttle_failure(t, "192.0.2.3", now_ms);
+	assert_false(throttle_failure(t, "192.0.2.3",
+				      now_ms - 1)); /* a clock turned back punishes nobody */
 	assert_false(throttle_failure(NULL, "192.0.2.1",
 				      now_ms)); /* no memory for it: nobody is refused */
 }

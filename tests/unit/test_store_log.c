@@ -16,6 +16,23 @@ void __wrap_log_fields(enum log_level level, const char *ev, const struct log_fi
 		damage_lines++;
 }
 
+/* What pread finds may be in motion: a byte of it is another one, this many times. */
+static int torn_reads;
+
+ssize_t __real_pread(int fd, void *p, size_t len, off_t off);
+ssize_t __wrap_pread(int fd, void *p, size_t len, off_t off);
+
+ssize_t __wrap_pread(int fd, void *p, size_t len, off_t off)
+{
+	ssize_t n = __real_pread(fd, p, len, off);
+
+	if (torn_reads > 0 && n > 20) {
+		torn_reads--;
+		((char *)p)[20] ^= 1;
+	}
+	return n;
+}
+
 static struct world w;
 static char whole[8192]; /* the log as the store wrote it */
 static size_t whole_len;
@@ -319,6 +336,28 @@ static void damage_is_seen_by_a_store_that_is_open(void **state)
 	assert_string_equal(shown(2), "two/");
 }
 
+/*
+ * A reader holds no lock: while it reads, a torn tail may be cut and written over, and what it sees
+ * is half of each.  That is no damage; what is bad still when it is read again is.
+ */
+static void line_in_motion_is_read_again(void **state)
+{
+	struct errinfo e;
+
+	(void)state;
+	for (int times = 1; times < 4; times++) {
+		over(whole, lines[5], STORE_WRITER);
+		int fd = open(world_path(&w, "state/tasks.log"), O_WRONLY | O_APPEND | O_CLOEXEC);
+		assert_int_equal(write_all(fd, whole + lines[5], whole_len - lines[5]), 0);
+		close(fd);
+		torn_reads = times;
+		enum err rc = store_catch_up(w.store, &e);
+		torn_reads = 0;
+		assert_err(rc, times < 3 ? ERR_OK : ERR_CORRUPT, &e);
+		assert_string_equal(shown(1), times < 3 ? "one/changed" : "one/");
+	}
+}
+
 /* Cutting below what was read is nobody's right: the store that saw more says so, and does not
  * write behind it. */
 static void shortened_log_is_damage(void **state)
@@ -364,6 +403,7 @@ int main(void)
 		T("a repeated line is damage", repeated_line_is_damage),
 		T("an empty line is damage", empty_line_is_damage),
 		T("damage is seen by a store that is open", damage_is_seen_by_a_store_that_is_open),
+		T("a line in motion is read again", line_in_motion_is_read_again),
 		T("a shortened log is damage", shortened_log_is_damage),
 		T("another version's log is not touched", another_version_is_not_touched),
 	};
