@@ -13,6 +13,7 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import fs from 'node:fs';
+import { after } from 'node:test';
 import { request } from '../lib/http.mjs';
 import { prelude, startCallbackServer } from '../lib/callback-server.mjs';
 import { startLocalHost } from '../lib/local-host.mjs';
@@ -31,7 +32,7 @@ export let box; // the callback server: the other end of a box
 
 let own;
 
-export async function open() {
+async function open() {
 	let callbackSocket = process.env.CHOMP_HOST_CALLBACK_SOCKET;
 	if (!host.url) {
 		own = await startLocalHost();
@@ -49,7 +50,7 @@ export async function open() {
 	});
 }
 
-export async function close() {
+async function close() {
 	await box?.close();
 	await own?.stop();
 }
@@ -173,3 +174,8 @@ export function assertError(said, wanted, message) {
 	assert.ok(typeof error.message === 'string' && error.message.length > 0, 'an error has a message');
 	return error;
 }
+
+// Opened while this module loads, before any of the parts that import it: whether a test is skipped depends on it, and a hook
+// that is still waiting does not stop node from starting tests.
+await open();
+after(close);

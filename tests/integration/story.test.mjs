@@ -54,7 +54,6 @@ describe('a task', () => {
 			const text = await chomp.output(made.id);
 			return /first words[^]*last words/.test(text) && text;
 		});
-		// eslint-disable-next-line no-control-regex
 		assert.doesNotMatch(output, /\u001b/, 'without escape codes');
 		assert.match(await chomp.output(made.id, 's1'), /first words[^]*last words/);
 	});
@@ -160,7 +159,6 @@ describe('a task', () => {
 		});
 		assert.match(said.headers['content-type'], /^text\/plain; ?charset=utf-8/i);
 		assert.ok(Buffer.from(said.text, 'utf8').equals(said.body), 'it is UTF-8');
-		// eslint-disable-next-line no-control-regex
 		assert.doesNotMatch(said.text, /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f]/);
 		assert.doesNotMatch(said.text, /title|aGk=|\[31m/);
 		assert.match(said.text, /red[^]*link[^]*é/);

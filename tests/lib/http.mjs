@@ -33,7 +33,7 @@ function answer(res, body) {
 		json() {
 			try {
 				return JSON.parse(text);
-			} catch (e) {
+			} catch {
 				throw new Error(`no JSON in the ${res.statusCode} answer: ${JSON.stringify(text.slice(0, 300))}`);
 			}
 		},

@@ -2,22 +2,8 @@
 
 import { describe, test } from 'node:test';
 import assert from 'node:assert/strict';
-import { raw } from '../../lib/http.mjs';
-import {
-	assertError,
-	box,
-	call,
-	dispatch,
-	dispatchBody,
-	ended,
-	host,
-	kill,
-	logs,
-	onlyLocal,
-	start,
-	status,
-	unknownId,
-} from '../kit.mjs';
+
+import { assertError, box, call, dispatch, dispatchBody, ended, kill, onlyLocal, start, unknownId } from '../kit.mjs';
 
 const MIB = 1024 * 1024;
 

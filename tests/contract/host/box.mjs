@@ -9,21 +9,7 @@ import { prelude } from '../../lib/callback-server.mjs';
 import { all as allProcesses } from '../../lib/processes.mjs';
 import { tempDir } from '../../lib/repo.mjs';
 import { waitFor } from '../../lib/wait.mjs';
-import {
-	box,
-	call,
-	dispatch,
-	dispatchBody,
-	ended,
-	host,
-	kill,
-	kind,
-	logs,
-	onlyLocal,
-	start,
-	status,
-	unknownId,
-} from '../kit.mjs';
+import { box, dispatch, dispatchBody, ended, host, kill, kind, logs, onlyLocal, start, unknownId } from '../kit.mjs';
 
 const sha256 = (data) => createHash('sha256').update(data).digest('hex');
 

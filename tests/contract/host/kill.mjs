@@ -14,7 +14,6 @@ import {
 	kill,
 	kind,
 	onlyLocal,
-	running,
 	shown,
 	start,
 	status,

@@ -8,7 +8,6 @@ import {
 	assertError,
 	box,
 	call,
-	close,
 	dispatch,
 	dispatchBody,
 	ended,
@@ -17,7 +16,6 @@ import {
 	onlyLocal,
 	running,
 	start,
-	status,
 	unknownId,
 } from '../kit.mjs';
 

@@ -13,7 +13,6 @@ import {
 	dispatch,
 	dispatchBody,
 	ended,
-	host,
 	kill,
 	kind,
 	logs,

@@ -12,7 +12,6 @@ import {
 	ended,
 	host,
 	kill,
-	logs,
 	onlyLocal,
 	running,
 	start,
