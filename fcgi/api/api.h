@@ -19,6 +19,8 @@ handler_fn api_state, api_health;
 handler_fn api_config, api_config_keys, api_config_settings;
 /* agents.c */
 handler_fn api_config_agents, api_config_agents_post, api_config_agents_delete;
+/* metrics.c */
+handler_fn api_metrics;
 /* login.c */
 handler_fn api_login, api_login_code, api_logout;
 

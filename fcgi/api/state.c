@@ -1,9 +1,8 @@
 /* Everything at once, and how it is. */
 #include <string.h>
 
+#include "api/alive.h"
 #include "api/api.h"
-#include "core/env.h"
-#include "core/instance.h"
 #include "core/json.h"
 #include "core/log.h"
 #include "store/store.h"
@@ -41,24 +40,12 @@ enum err api_state(struct app *app, struct request *rq, struct response *rs, str
 }
 
 /* ---- GET /api/health ---- */
-static bool alive(struct app *app, struct request *rq, const char *name)
-{
-	return instance_alive(arena_printf(&rq->arena, "%s/run/%s/lock", app->var, name));
-}
-
-static bool host_is_ours(void)
-{
-	const char *url = env_text("CHOMP_SANDBOX_URL", NULL);
-
-	return url == NULL || strncmp(url, "unix:", 5) == 0;
-}
-
 enum err api_health(struct app *app, struct request *rq, struct response *rs, struct errinfo *e)
 {
 	struct errinfo why = { 0 };
 	bool store = store_catch_up(app->store, &why) == ERR_OK && store_writable(app->store, &why) == ERR_OK;
-	bool dispatch = alive(app, rq, "dispatch");
-	bool ours = host_is_ours(), sandbox = !ours || alive(app, rq, "sandbox");
+	bool dispatch = process_alive(app, rq, "dispatch");
+	bool ours = sandbox_host_is_ours(), sandbox = !ours || process_alive(app, rq, "sandbox");
 	bool ok = store && dispatch && sandbox;
 	struct jw w;
 

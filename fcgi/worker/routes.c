@@ -44,5 +44,6 @@ const struct route routes[] = {
 	{ "POST", "/api/config/keys", ACCESS_OWNER, api_config_keys, 0 },
 	{ "POST", "/api/config/settings", ACCESS_OWNER, api_config_settings, 0 },
 	{ "GET", "/api/health", ACCESS_ANYONE, api_health, 0 },
+	{ "GET", "/metrics", ACCESS_OWNER, api_metrics, 0 },
 };
 const size_t route_count = sizeof routes / sizeof routes[0];
