@@ -301,7 +301,6 @@ static void busy_store_is_503(void **state)
 	faster = 50;
 	static const struct ask asks[] = {
 		{ .handler = api_task_create, .type = JSON, .body = "{\"prompt\":\"x\"}" },
-		{ .handler = api_task_run, .type = JSON, .body = "{\"id\":1}" },
 		{ .handler = api_task_delete, .type = JSON, .body = "{\"id\":1}" },
 		{ .handler = api_config_settings, .type = JSON, .body = "{\"max_active\":7}" },
 	};
