@@ -1,9 +1,11 @@
 /*
- * chomp-watch URL TASK: the live terminal of a task in one's own terminal (docs/PROTOCOL.md, "The terminal's WebSocket").
- * Started by `scripts/chomp watch`, which puts the owner's token on descriptor 3: it is never an argument.
+ * chomp-watch URL TASK: the live terminal of a task in one's own terminal (docs/PROTOCOL.md, "The
+ * terminal's WebSocket"). Started by `scripts/chomp watch`, which puts the owner's token on
+ * descriptor 3: it is never an argument.
  *
- * Every byte comes once and in order: bytes are counted from the first {"type":"at"}, and a lost connection is opened again
- * at the byte that is wanted next.  Keys are sent by who holds the pen; Ctrl-] is ours (see `keys`).
+ * Every byte comes once and in order: bytes are counted from the first {"type":"at"}, and a lost
+ * connection is opened again at the byte that is wanted next.  Keys are sent by who holds the pen;
+ * Ctrl-] is ours (see `keys`).
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -26,7 +28,7 @@ enum {
 	FIRST_MS = 250,
 	MAX_MS = 8000,
 	EARLY_MAX = 4 * 1024 * 1024, /* bytes before the word where they belong */
-	KEY_OURS = 0x1d,	     /* Ctrl-] */
+	KEY_OURS = 0x1d,             /* Ctrl-] */
 	EXIT_REFUSED = 1,
 	EXIT_USAGE = 2,
 };
@@ -77,7 +79,8 @@ static void at(struct watch *w, int64_t offset)
 {
 	if (w->placed) {
 		if (w->next >= 0 && offset > w->next)
-			net_hang_up(w->net); /* the relay lost bytes on its way to the host: ask for them */
+			net_hang_up(w->net); /* the relay lost bytes on its way to the host: ask for
+						them */
 		return;
 	}
 	if (w->next < 0)
@@ -125,7 +128,8 @@ static void on_text(void *owner, const char *p, size_t len)
 	int64_t n = -1;
 	bool mine = false;
 
-	if (json_parse(&a, p, len, &o, &e) != ERR_OK || !json_is_object(o) || jr_str(o, "type", 1, 32, &type, &e) != ERR_OK)
+	if (json_parse(&a, p, len, &o, &e) != ERR_OK || !json_is_object(o) ||
+	    jr_str(o, "type", 1, 32, &type, &e) != ERR_OK)
 		type = "";
 	if (strcmp(type, "at") == 0 && jr_i64(o, "offset", 0, NUMBER_MAX, &n, &e) == ERR_OK) {
 		at(w, n);
@@ -154,7 +158,8 @@ static void dial(void *owner)
 	screen_size(&cols, &rows);
 	if (w->next >= 0)
 		(void)snprintf(offset, sizeof offset, "&offset=%" PRId64, w->next);
-	(void)snprintf(path, sizeof path, "/ws/terminal/%s?cols=%d&rows=%d%s", w->task, cols, rows, offset);
+	(void)snprintf(path, sizeof path, "/ws/terminal/%s?cols=%d&rows=%d%s", w->task, cols, rows,
+		       offset);
 	w->placed = w->live = false;
 	w->skip = 0;
 	strbuf_reset(&w->early);
@@ -180,7 +185,9 @@ static void on_closed(void *owner, int code)
 	if (w->over) {
 		end(w, w->result);
 	} else if (code == 401 || code == 403 || code == 404 || code == 421) {
-		screen_say(code == 404 ? "there is no such task, or it has not run yet" : "chomp refused this (%d): is the token right?", code);
+		screen_say(code == 404 ? "there is no such task, or it has not run yet"
+				       : "chomp refused this (%d): is the token right?",
+			   code);
 		end(w, EXIT_REFUSED);
 	} else {
 		int64_t ms = FIRST_MS;
@@ -188,7 +195,8 @@ static void on_closed(void *owner, int code)
 			ms *= 2;
 		w->tries++;
 		if (!w->told)
-			screen_say(w->next < 0 ? "no connection, trying again" : "connection lost, reconnecting");
+			screen_say(w->next < 0 ? "no connection, trying again"
+					       : "connection lost, reconnecting");
 		w->told = true;
 		net_after(w->net, ms < MAX_MS ? ms : MAX_MS, dial);
 	}
@@ -262,7 +270,8 @@ static void signalled(void *owner)
 			continue;
 		}
 		screen_size(&cols, &rows);
-		int len = snprintf(text, sizeof text, "{\"type\":\"resize\",\"cols\":%d,\"rows\":%d}", cols, rows);
+		int len = snprintf(text, sizeof text,
+				   "{\"type\":\"resize\",\"cols\":%d,\"rows\":%d}", cols, rows);
 		net_send(w->net, text, (size_t)len, true);
 	}
 }

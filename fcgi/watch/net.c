@@ -27,7 +27,7 @@ struct net {
 	bool tls, open, hang_up, quit;
 	bool told; /* the end of the last connection */
 	int code;
-	struct strbuf in;		/* a text message being put together */
+	struct strbuf in;               /* a text message being put together */
 	struct strbuf typing, controls; /* on their way out; each control with its newline */
 	struct watched watched[WATCHED_MAX];
 	size_t watched_count;
@@ -39,7 +39,8 @@ static int add_bearer(struct net *n, struct lws *line, unsigned char **at, size_
 	char value[600];
 	int len = snprintf(value, sizeof value, "Bearer %s", n->token);
 	int bad = len < 0 || (size_t)len >= sizeof value ||
-		  lws_add_http_header_by_token(line, WSI_TOKEN_HTTP_AUTHORIZATION, (unsigned char *)value, len, at, *at + room);
+		  lws_add_http_header_by_token(line, WSI_TOKEN_HTTP_AUTHORIZATION,
+					       (unsigned char *)value, len, at, *at + room);
 
 	explicit_bzero(value, sizeof value);
 	return bad ? -1 : 0;
@@ -75,7 +76,9 @@ static int write_one(struct net *n, struct lws *line)
 	const char *newline = memchr(n->controls.buf, '\n', n->controls.len);
 	bool text = newline != NULL;
 	struct strbuf *from = text ? &n->controls : &n->typing;
-	size_t len = text ? (size_t)(newline - n->controls.buf) : n->typing.len < PIECE ? n->typing.len : PIECE;
+	size_t len = text                    ? (size_t)(newline - n->controls.buf)
+		     : n->typing.len < PIECE ? n->typing.len
+					     : PIECE;
 
 	if (n->hang_up) {
 		lws_close_reason(line, LWS_CLOSE_STATUS_NORMAL, NULL, 0);
@@ -104,7 +107,8 @@ static void gone(struct net *n, struct lws *line)
 	n->ops->closed(n->owner, n->code);
 }
 
-static int on_line(struct lws *line, enum lws_callback_reasons reason, void *user, void *in, size_t len)
+static int on_line(struct lws *line, enum lws_callback_reasons reason, void *user, void *in,
+		   size_t len)
 {
 	struct net *n = lws_context_user(lws_get_context(line));
 
@@ -144,8 +148,13 @@ void net_connect(struct net *n, const char *path)
 	struct arena a = { 0 };
 	char *name = arena_strdup(&a, n->host), *colon = strrchr(name, ':');
 	bool has_port = colon != NULL && strchr(colon, ']') == NULL;
-	struct lws_client_connect_info i = { .context = n->context, .vhost = n->vhost, .address = name, .host = n->host,
-					     .path = path, .local_protocol_name = "line", .ietf_version_or_minus_one = -1,
+	struct lws_client_connect_info i = { .context = n->context,
+					     .vhost = n->vhost,
+					     .address = name,
+					     .host = n->host,
+					     .path = path,
+					     .local_protocol_name = "line",
+					     .ietf_version_or_minus_one = -1,
 					     .ssl_connection = n->tls ? LCCSCF_USE_SSL : 0 };
 
 	i.port = has_port ? (int)strtol(colon + 1, NULL, 10) : n->tls ? 443 : 80;
@@ -184,7 +193,8 @@ void net_send(struct net *n, const char *p, size_t len, bool text)
 }
 
 /* ---- descriptors and the timer ---- */
-static int on_watched(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in, size_t len)
+static int on_watched(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in,
+		      size_t len)
 {
 	struct watched *w = lws_get_opaque_user_data(wsi);
 
@@ -204,7 +214,8 @@ bool net_watch(struct net *n, int fd, void (*fn)(void *owner))
 		return false;
 	struct watched *w = &n->watched[n->watched_count++];
 	*w = (struct watched){ n, fn };
-	struct lws *wsi = lws_adopt_descriptor_vhost(n->vhost, LWS_ADOPT_RAW_FILE_DESC, desc, "watched", NULL);
+	struct lws *wsi = lws_adopt_descriptor_vhost(n->vhost, LWS_ADOPT_RAW_FILE_DESC, desc,
+						     "watched", NULL);
 	if (wsi != NULL)
 		lws_set_opaque_user_data(wsi, w);
 	return wsi != NULL;
@@ -232,7 +243,8 @@ static const struct lws_protocols protocols[] = {
 
 static bool make_loop(struct net *n)
 {
-	static const lws_retry_bo_t alive = { .secs_since_valid_ping = PING_S, .secs_since_valid_hangup = DEAD_S };
+	static const lws_retry_bo_t alive = { .secs_since_valid_ping = PING_S,
+					      .secs_since_valid_hangup = DEAD_S };
 	struct lws_context_creation_info info = { 0 };
 
 	lws_set_log_level(0, NULL);
@@ -243,7 +255,8 @@ static bool make_loop(struct net *n)
 	info.uid = (uid_t)-1;
 	info.timeout_secs = 10;
 	info.fd_limit_per_thread = 64;
-	info.options = LWS_SERVER_OPTION_EXPLICIT_VHOSTS | (n->tls ? LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT : 0);
+	info.options = LWS_SERVER_OPTION_EXPLICIT_VHOSTS |
+		       (n->tls ? LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT : 0);
 	info.retry_and_idle_policy = &alive;
 	n->context = lws_create_context(&info);
 	n->vhost = n->context != NULL ? lws_create_vhost(n->context, &info) : NULL;

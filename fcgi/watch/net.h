@@ -1,5 +1,6 @@
 /*
- * The loop of chomp-watch: one WebSocket to chomp, descriptors, one timer.  The room's only user of libwebsockets.
+ * The loop of chomp-watch: one WebSocket to chomp, descriptors, one timer.  The room's only user of
+ * libwebsockets.
  */
 #ifndef CHOMP_WATCH_NET_H
 #define CHOMP_WATCH_NET_H
@@ -14,11 +15,13 @@ struct net_ops {
 	void (*open)(void *owner);
 	void (*bytes)(void *owner, const char *p, size_t len);
 	void (*text)(void *owner, const char *p, size_t len); /* a whole message */
-	/* Gone: a close code (1000 and up), the HTTP status of a refusal, or 0 when nobody answered. */
+	/* Gone: a close code (1000 and up), the HTTP status of a refusal, or 0 when nobody
+	 * answered. */
 	void (*closed)(void *owner, int code);
 };
 
-/* url: http://host[:port] or https://…; token is sent as bearer.  NULL: the url is none, or no loop could be made. */
+/* url: http://host[:port] or https://…; token is sent as bearer.  NULL: the url is none, or no loop
+ * could be made. */
 struct net *net_new(const char *url, const char *token, const struct net_ops *ops, void *owner);
 void net_free(struct net *n);
 
@@ -29,7 +32,8 @@ void net_hang_up(struct net *n);
 /* Queued; what does not leave before the connection ends is dropped. */
 void net_send(struct net *n, const char *p, size_t len, bool text);
 
-/* Call fn(owner) when fd is readable.  The loop owns fd from now on.  false: it cannot be watched. */
+/* Call fn(owner) when fd is readable.  The loop owns fd from now on.  false: it cannot be watched.
+ */
 bool net_watch(struct net *n, int fd, void (*fn)(void *owner));
 /* Call fn(owner) once, after ms; a later call replaces it. */
 void net_after(struct net *n, int64_t ms, void (*fn)(void *owner));

@@ -19,7 +19,8 @@ int screen_open(void)
 
 	if (tcgetattr(STDIN_FILENO, &before) < 0 || ttyname_r(STDIN_FILENO, name, sizeof name) != 0)
 		return -1;
-	/* An open file of its own: the loop makes it non-blocking, and standard output must not become so with it. */
+	/* An open file of its own: the loop makes it non-blocking, and standard output must not
+	 * become so with it. */
 	int fd = open(name, O_RDONLY | O_NOCTTY | O_CLOEXEC | O_NONBLOCK);
 	if (fd < 0)
 		return -1;
@@ -31,7 +32,8 @@ int screen_open(void)
 
 void screen_close(void)
 {
-	static const char calm[] = "\033[?1000l\033[?1002l\033[?1003l\033[?1006l\033[?1004l\033[?2004l\033[?1l\033[?25h\033>\033[0m";
+	static const char calm[] = "\033[?1000l\033[?1002l\033[?1003l\033[?1006l\033[?1004l\033[?"
+				   "2004l\033[?1l\033[?25h\033>\033[0m";
 
 	if (!raw)
 		return;
@@ -49,7 +51,8 @@ void screen_size(int *cols, int *rows)
 
 	*cols = 80;
 	*rows = 24;
-	if ((ioctl(STDOUT_FILENO, TIOCGWINSZ, &w) < 0 && ioctl(STDIN_FILENO, TIOCGWINSZ, &w) < 0) || w.ws_col == 0 || w.ws_row == 0)
+	if ((ioctl(STDOUT_FILENO, TIOCGWINSZ, &w) < 0 && ioctl(STDIN_FILENO, TIOCGWINSZ, &w) < 0) ||
+	    w.ws_col == 0 || w.ws_row == 0)
 		return;
 	*cols = w.ws_col < 1000 ? w.ws_col : 1000;
 	*rows = w.ws_row < 1000 ? w.ws_row : 1000;

@@ -6,11 +6,12 @@
 #include <stddef.h>
 
 /*
- * Make the terminal of standard input raw.  Returns a descriptor of its own to read keys from, or -1 when standard input is
- * no terminal: then nothing is typed, and nothing was changed.
+ * Make the terminal of standard input raw.  Returns a descriptor of its own to read keys from, or
+ * -1 when standard input is no terminal: then nothing is typed, and nothing was changed.
  */
 int screen_open(void);
-/* Take back what screen_open did, and what the agent's output left on: mouse, paste and keyboard modes, the other screen. */
+/* Take back what screen_open did, and what the agent's output left on: mouse, paste and keyboard
+ * modes, the other screen. */
 void screen_close(void);
 
 /* Of the terminal that standard output or input is; 80 × 24 without one. */

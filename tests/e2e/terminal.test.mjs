@@ -55,11 +55,21 @@ function record(page) {
 
 test('on a phone: tap ▶, read, type, the exit', () => withPages(phone, async (page) => {
 	const made = await chomp.create({ prompt: echo, agent: 'shell' });
+	await page.addInitScript(() => {
+		addEventListener('click', () => (sessionStorage.tappedAt = Date.now()), true);
+		new MutationObserver(() => {
+			if (document.querySelector('.xterm-rows')?.textContent.trim())
+				window.firstByteAt ??= Date.now();
+		}).observe(document, { childList: true, subtree: true, characterData: true });
+	});
 	await page.goto(at(made.id));
-	const began = Date.now();
 	await page.tap('#run');
-	await page.waitForFunction(() => document.querySelector('.xterm-rows')?.textContent.trim());
-	console.log(`# tap ▶ to the first byte on screen: ${Date.now() - began} ms`);
+	await page.waitForFunction(() => window.firstByteAt);
+	console.log(`# tap ▶ to the first byte on screen: ${await page.evaluate(() => {
+		const ms = (from) => Math.round(from - sessionStorage.tappedAt);
+		const { responseStart, domInteractive } = performance.getEntriesByType('navigation')[0];
+		return `${ms(window.firstByteAt)} ms (the page's answer after ${ms(performance.timeOrigin + responseStart)}, read after ${ms(performance.timeOrigin + domInteractive)})`;
+	})}`);
 	await shows(page, 'ready-to-read');
 	await state(page, 'Live');
 	assert.match(await page.locator('.live-pen').innerText(), /^You may type/);
@@ -147,11 +157,7 @@ test('after kill -9 of the relay it comes back by itself, byte for byte', () => 
 	await page.keyboard.press('Enter');
 	await state(page, 'Ended with exit code 4');
 	await chomp.until(id, 'failed');
-	let whole = Buffer.alloc(0);
-	for (const line of lines.filter((l) => l.at !== undefined)) {
-		assert.equal(line.at, whole.length, 'it goes on where it was');
-		whole = Buffer.concat([whole, ...line.parts]);
-	}
+	const whole = together(lines);
 	assert.ok(lines.filter((l) => l.at !== undefined).length >= 2);
 	const plain = whole.toString().replace(/\x1b\[[0-9;?]*[a-zA-Z]/g, '').replaceAll('\r', '');
 	await waitFor('the kept output is the same', async () => (await chomp.output(id)) === plain,
@@ -174,15 +180,40 @@ test('watching answers no question of the agent, typing does', () => withPages(d
 	await chomp.until(id, (t) => t.status !== 'active');
 }));
 
+// What the connections brought, each from where it was asked to go on: a page that hung up drops what still came.
+const together = (lines) => lines.filter((l) => l.at !== undefined).reduce((whole, line) => {
+	assert.ok(line.at <= whole.length, `it goes on at ${line.at} of ${whole.length}`);
+	return Buffer.concat([whole.subarray(0, line.at), ...line.parts]);
+}, Buffer.alloc(0));
+
 test('a flood is shown to its last line, and no byte is left out', () => withPages(desktop, async (page) => {
 	const id = await start('seq 1 2000000; echo flood-over; read -r _');
 	const lines = record(page);
 	await page.goto(at(id));
+	const began = Date.now();
 	await waitFor('the last line', async () => (await screen(page)).includes('flood-over'), { timeoutMs: 120_000, context: context(page) });
-	assert.ok(lines.length >= 1);
+	const whole = together(lines).toString();
+	console.log(`# a flood of ${whole.length} bytes on screen: ${Date.now() - began} ms, ${lines.length} connections`);
+	const numbers = whole.match(/^\d+\r$/gm);
+	assert.equal(numbers.length, 2_000_000);
+	assert.ok(numbers.every((n, i) => Number(n.slice(0, -1)) === i + 1));
+	await state(page, 'Live');
 	await page.click('.live-screen');
 	await page.keyboard.press('Enter');
 	await chomp.until(id, 'done');
+}));
+
+test('Ctrl-C gets through a flood', () => withPages(desktop, async (page) => {
+	const id = await start("trap 'exit 5' INT; echo armed; while :; do seq 1 100000; done");
+	await page.goto(at(id));
+	await page.click('.live-screen');
+	await waitFor('the flood', async () => /\d{4}/.test(await screen(page)), { context: context(page) });
+	const began = Date.now();
+	await waitFor('the end', async () => {
+		await page.keyboard.press('Control+c');
+		return (await chomp.task(id)).status !== 'active';
+	}, { context: context(page) });
+	console.log(`# Ctrl-C in a flood to the end of the task: ${Date.now() - began} ms`);
 }));
 
 test('without the terminal the kept output grows as before', () => withPages(desktop, async (page) => {
