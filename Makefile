@@ -142,6 +142,9 @@ $(B)/unit/%: $(B)/tests/unit/%.o $(B)/lib/dispatch.a $(B)/lib/sandbox.a $(ALL_AR
 
 # The worker is a program; what it does with one request can be asked without it.
 $(B)/unit/test_serve: $(B)/fcgi/worker/serve.o $(B)/fcgi/worker/routes.o
+# Nor does what the relay makes of bytes want its loop.
+$(B)/unit/test_relay_replay: $(B)/fcgi/relay/replay.o
+$(B)/unit/test_relay_wsframe: $(B)/fcgi/relay/wsframe.o
 
 tests: $(UNIT_BIN) ## build the unit tests
 
@@ -169,6 +172,11 @@ $(B)/fuzz/%: $(B)/tests/fuzz/%.o $(filter-out %/partials.a,$(ALL_ARCHIVES))
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS_http) $(LIBS_core)
 
+$(B)/fuzz/replay: $(B)/fcgi/relay/replay.o
+$(B)/fuzz/wsframe: $(B)/fcgi/relay/wsframe.o
+$(B)/fuzz/terminal_text: $(B)/fcgi/relay/frames.o $(B)/fcgi/relay/pen.o
+$(B)/fuzz/terminal_control: $(B)/fcgi/sandbox/terminal.o
+
 .PHONY: fuzz-run
 fuzz-run: $(FUZZ_BIN)
 	@for t in $(FUZZ_BIN); do n=$${t##*/}; mkdir -p $(B)/fuzz/found/$$n; \
@@ -188,7 +196,11 @@ integration: all ## the story of a task, against real processes
 contract: all ## the sandbox host protocol, against the local host
 	tests/run contract
 
-bench: all ## the marks: start, dispatch, memory, idle
+$(B)/bench/%: tests/bench/%.c
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $< -lutil
+
+bench: all $(B)/bench/terminal_client ## the marks: start, dispatch, memory, idle, the terminal
 	tests/run bench
 
 # ---- order in the house ------------------------------------------------------------------------
