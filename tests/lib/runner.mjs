@@ -28,7 +28,7 @@ const groups = {
 	contract: () => [inTests('contract/run-local.mjs'), ...ls(inTests('contract'), /^local\.test\.mjs$/)],
 	integration: () => ls(inTests('integration'), /\.test\.mjs$/),
 	e2e: () => ls(inTests('e2e'), /\.test\.mjs$/),
-	bench: () => [inTests('bench/marks.mjs')],
+	bench: () => ls(inTests('bench'), /\.mjs$/),
 };
 const everything = ['unit', 'lib', 'scripts', 'contract', 'integration', 'e2e'];
 
