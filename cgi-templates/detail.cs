@@ -9,7 +9,15 @@
 <section id="live" class="live" aria-label="Terminal" hidden data-task="<?cs var:id ?>" data-script="<?cs var:assets.terminal ?>" data-needs="<?cs var:assets.link ?> <?cs var:assets.xterm ?> <?cs var:assets.fit ?>" data-sheet="<?cs var:assets.xtermcss ?>">
 <div class="label-row"><h2 class="label">Terminal</h2><p class="live-state" role="status"></p></div>
 <div class="live-frame"><div class="live-screen"></div></div>
-<div class="live-bar"><p class="live-pen"></p><button class="btn btn-secondary" type="button" hidden>Take the pen</button></div>
+<?cs # For a phone, whose keyboard has none of these; terminal.js knows what they send ?>
+<div class="live-keys" role="group" aria-label="Keys" hidden>
+<button class="btn btn-secondary" type="button" data-key="esc">Esc</button>
+<button class="btn btn-secondary" type="button" data-key="tab">Tab</button>
+<button class="btn btn-secondary" type="button" data-key="interrupt" aria-label="Control C">^C</button>
+<button class="btn btn-secondary" type="button" data-key="up" aria-label="Up">↑</button>
+<button class="btn btn-secondary" type="button" data-key="down" aria-label="Down">↓</button>
+</div>
+<div class="live-bar"><p class="live-pen"></p><button id="take-pen" class="btn btn-secondary" type="button" hidden>Take the pen</button></div>
 </section>
 <div id="detail-rest" class="detail-part">
 <?cs include:"partials/detail-rest.cs" ?>

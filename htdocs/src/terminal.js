@@ -57,7 +57,8 @@ export function open(place) {
 	const screen = place.querySelector('.live-screen');
 	const state = place.querySelector('.live-state');
 	const who = place.querySelector('.live-pen');
-	const take = place.querySelector('button');
+	const take = place.querySelector('#take-pen');
+	const keys = place.querySelector('.live-keys');
 	const away = new AbortController();
 	const { signal } = away;
 	let word = '';
@@ -90,7 +91,8 @@ export function open(place) {
 		const here = word === 'live' || word === 'waiting' || word === 'connecting';
 		who.textContent = over || !here ? '' : mine ? 'You may type. Ctrl+] leaves the terminal.' : word === 'live' ? 'You are watching.' : '';
 		take.hidden = mine || over || word !== 'live';
-		term.options.disableStdin = !mine || word !== 'live';
+		keys.hidden = !mine || over || word !== 'live';
+		term.options.disableStdin = keys.hidden;
 		place.dataset.state = over ? 'ended' : word;
 		place.dispatchEvent(new Event('terminal'));
 	}
@@ -119,6 +121,7 @@ export function open(place) {
 			delete place.dataset.open;
 			who.textContent = '';
 			take.hidden = true;
+			keys.hidden = true;
 		},
 	};
 	link = connect(place.dataset.task, {
@@ -166,6 +169,12 @@ export function open(place) {
 	take.addEventListener('click', () => {
 		link.takePen();
 		term.focus();
+	}, { signal });
+	keys.addEventListener('pointerdown', (event) => event.preventDefault(), { signal }); // a keyboard that is out stays out
+	keys.addEventListener('click', ({ target }) => {
+		const arrow = term.modes.applicationCursorKeysMode ? '\x1bO' : '\x1b[';
+		const key = { esc: '\x1b', tab: '\t', interrupt: '\x03', up: `${arrow}A`, down: `${arrow}B` }[target.dataset.key];
+		if (key) term.input(key);
 	}, { signal });
 	dark.addEventListener('change', () => (term.options.theme = theme()), { signal });
 	addEventListener('online', () => link.again(), { signal });

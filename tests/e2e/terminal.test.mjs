@@ -73,7 +73,7 @@ test('on a phone: tap ▶, read, type, the exit', () => withPages(phone, async (
 	await shows(page, 'ready-to-read');
 	await state(page, 'Live');
 	assert.match(await page.locator('.live-pen').innerText(), /^You may type/);
-	assert.ok(await page.locator('#live button').isHidden());
+	assert.ok(await page.locator('#take-pen').isHidden());
 	assert.ok(await page.locator('#kept').isHidden());
 	await fits(page, 'the terminal');
 	await page.tap('.live-screen');
@@ -111,6 +111,18 @@ test('colours of every kind, Ctrl-C, and the size of the window', () => withPage
 	await page.keyboard.press('Control+c');
 	await seen('the end', page, 'interrupted');
 	await chomp.until(id, (t) => t.status !== 'active');
+}));
+
+test('a phone has the keys that its keyboard lacks', () => withPages(phone, async (page) => {
+	const id = await start("trap 'echo interrupted; exit 6' INT; echo armed; while :; do read -rt 0.1 _ || :; done");
+	await page.goto(at(id));
+	await shows(page, 'armed');
+	await page.locator('.live-keys').scrollIntoViewIfNeeded();
+	await shot(page, 'terminal-keys-390');
+	await fits(page, 'the keys');
+	await page.tap('[data-key=interrupt]');
+	await chomp.until(id, (t) => t.status !== 'active');
+	await waitFor('the keys are gone', () => page.locator('.live-keys').isHidden());
 }));
 
 test('two watch, one types, the other takes the pen', () => withPages(desktop, async (one, another) => {
