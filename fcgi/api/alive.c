@@ -10,9 +10,11 @@ bool process_alive(struct app *app, struct request *rq, const char *name)
 	return instance_alive(arena_printf(&rq->arena, "%s/run/%s/lock", app->var, name));
 }
 
-bool sandbox_host_is_ours(void)
+/* Another sandbox host, also one behind a socket of its own, has no lock of ours. */
+bool sandbox_host_is_ours(struct app *app, struct request *rq)
 {
 	const char *url = env_text("CHOMP_SANDBOX_URL", NULL);
 
-	return url == NULL || strncmp(url, "unix:", 5) == 0;
+	return url == NULL ||
+	       strcmp(url, arena_printf(&rq->arena, "unix:%s/run/sandbox/sandbox.sock", app->var)) == 0;
 }

@@ -11,6 +11,6 @@
 bool process_alive(struct app *app, struct request *rq, const char *name);
 
 /* Whether the sandbox host is one of our processes, and not a service elsewhere. */
-bool sandbox_host_is_ours(void);
+bool sandbox_host_is_ours(struct app *app, struct request *rq);
 
 #endif

@@ -101,7 +101,7 @@ enum err api_metrics(struct app *app, struct request *rq, struct response *rs, s
 	family(out, "chomp_process_up", "1 while the process lives.");
 	write_process(out, "worker", true);
 	write_process(out, "dispatch", process_alive(app, rq, "dispatch"));
-	if (sandbox_host_is_ours())
+	if (sandbox_host_is_ours(app, rq))
 		write_process(out, "sandbox", process_alive(app, rq, "sandbox"));
 	return ERR_OK;
 }

@@ -45,7 +45,7 @@ enum err api_health(struct app *app, struct request *rq, struct response *rs, st
 	struct errinfo why = { 0 };
 	bool store = store_catch_up(app->store, &why) == ERR_OK && store_writable(app->store, &why) == ERR_OK;
 	bool dispatch = process_alive(app, rq, "dispatch");
-	bool ours = sandbox_host_is_ours(), sandbox = !ours || process_alive(app, rq, "sandbox");
+	bool ours = sandbox_host_is_ours(app, rq), sandbox = !ours || process_alive(app, rq, "sandbox");
 	bool ok = store && dispatch && sandbox;
 	struct jw w;
 
