@@ -21,6 +21,8 @@ handler_fn api_config, api_config_keys, api_config_settings;
 handler_fn api_config_agents, api_config_agents_post, api_config_agents_delete;
 /* metrics.c */
 handler_fn api_metrics;
+/* platforms.c */
+handler_fn api_platforms;
 /* login.c */
 handler_fn api_login, api_login_code, api_logout;
 

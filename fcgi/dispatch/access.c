@@ -55,30 +55,39 @@ static enum err take_socket(struct access *x, const char *path, struct errinfo *
 	return ERR_OK;
 }
 
-static enum err take_url(struct access *x, const char *url, bool *tls, struct errinfo *e)
+enum err access_url(const char *name, const char *url, char **base, bool *tls, bool *local,
+		    struct errinfo *e)
 {
 	const char *rest;
 
+	*base = NULL;
 	*tls = strncmp(url, "https://", 8) == 0;
 	if (!*tls && strncmp(url, "http://", 7) != 0)
-		return err_set(e, ERR_BAD_INPUT, 0,
-			       "CHOMP_SANDBOX_URL: unix:/path, http:// or https:// is wanted");
+		return err_set(e, ERR_BAD_INPUT, 0, "%s: http:// or https:// is wanted", name);
 	rest = strchr(url, ':') + 3;
 	char *host = host_of(rest);
 	bool good = *host != '\0' && plain_url(url);
-	x->local = loopback(host);
+	*local = loopback(host);
 	free(host);
 	if (!good)
 		return err_set(e, ERR_BAD_INPUT, 0,
-			       "CHOMP_SANDBOX_URL: scheme, host, port and path only are wanted");
-	x->base = xstrdup(url);
-	for (size_t len = strlen(x->base); len > 0 && x->base[len - 1] == '/'; len--)
-		x->base[len - 1] = '\0';
+			       "%s: scheme, host, port and path only are wanted", name);
+	*base = xstrdup(url);
+	for (size_t len = strlen(*base); len > 0 && (*base)[len - 1] == '/'; len--)
+		(*base)[len - 1] = '\0';
 	return ERR_OK;
 }
 
+static enum err take_url(struct access *x, const char *url, bool *tls, struct errinfo *e)
+{
+	if (strncmp(url, "https://", 8) != 0 && strncmp(url, "http://", 7) != 0)
+		return err_set(e, ERR_BAD_INPUT, 0,
+			       "CHOMP_SANDBOX_URL: unix:/path, http:// or https:// is wanted");
+	return access_url("CHOMP_SANDBOX_URL", url, &x->base, tls, &x->local, e);
+}
+
 /* The secret becomes a header line: printable ASCII, no spaces. */
-static bool fits_header(const char *s)
+bool access_fits_header(const char *s)
 {
 	for (; *s != '\0'; s++) {
 		if (*s <= ' ' || *s >= 0x7F)
@@ -93,7 +102,7 @@ static enum err read_secret(struct access *x, struct errinfo *e)
 	const char *text = NULL;
 	enum err rc = secret_read_file(x->secret_file, &a, &text, e);
 
-	if (rc == ERR_OK && !fits_header(text))
+	if (rc == ERR_OK && !access_fits_header(text))
 		rc = err_set(e, ERR_BAD_INPUT, 0, "%s: a secret is printable ASCII without spaces",
 			     x->secret_file);
 	if (rc == ERR_OK)

@@ -27,6 +27,16 @@ enum err access_init(struct access *x, const char *url, const char *secret_file,
 		     struct errinfo *e);
 void access_release(struct access *x);
 
+/*
+ * An address http://… or https://… with host, port and path only.  name: the variable it comes from, for the message.
+ * *base: without slashes at its end, the caller's to free; NULL on an error.  ERR_BAD_INPUT.
+ */
+enum err access_url(const char *name, const char *url, char **base, bool *tls, bool *local,
+		    struct errinfo *e);
+
+/* What may become part of a header line: printable ASCII without spaces. */
+bool access_fits_header(const char *s);
+
 /* Read the secret again; true when it is another one now. */
 bool access_reread(struct access *x);
 

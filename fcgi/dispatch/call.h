@@ -1,5 +1,5 @@
 /*
- * One exchange with the sandbox host.  Made by host.c, sent through a function pointer (httpc_send,
+ * One exchange with the sandbox host, or with a platform.  Made by host.c or platforms.c, sent through a function pointer (httpc_send,
  * or a test's own), ended by exactly one call of `done`, after which the sender frees it.  `done`
  * runs outside of every other callback, so it may send further calls.
  */
@@ -12,14 +12,19 @@
 
 #include "core/strbuf.h"
 
-enum call_kind { CALL_DISPATCH, CALL_STATUS, CALL_LOGS, CALL_KILL, CALL_KINDS };
+enum call_kind { CALL_DISPATCH, CALL_STATUS, CALL_LOGS, CALL_KILL, CALL_PLATFORM, CALL_KINDS };
 
 struct job;
 
 struct call {
 	enum call_kind kind;
-	struct job *job;    /* outlives its calls */
+	struct job *job;    /* outlives its calls; NULL for a platform */
 	char *path;         /* below the host's address */
+	/* Somewhere else than at the host: `path` is a whole address, and this is shown there in
+	 * place of the host's secret ("": nothing).  NULL: the host. */
+	char *bearer;
+	bool local; /* then: the address is on this machine */
+	void *arg;  /* for `done` */
 	bool post;          /* else GET */
 	struct strbuf body; /* of a POST, JSON */
 	int limit_ms;       /* from the moment it leaves the queue */

@@ -31,6 +31,7 @@ void dispatcher_release(struct dispatcher *d)
 	d->jobs = NULL;
 	d->job_count = d->job_room = 0;
 	autorun_release(&d->autorun);
+	platforms_release(&d->platforms);
 }
 
 /* Jobs are ordered by task, and a task has few: find the first of it. */
@@ -299,7 +300,7 @@ static int64_t job_round(struct job *j, int64_t mono)
 	return NEVER;
 }
 
-int64_t dispatcher_round(struct dispatcher *d)
+static int64_t jobs_round(struct dispatcher *d)
 {
 	int64_t mono = d->mono_ms(), next = NEVER;
 
@@ -314,4 +315,11 @@ int64_t dispatcher_round(struct dispatcher *d)
 		next = earlier(next, j->due);
 	}
 	return earlier(next, autorun_round(d));
+}
+
+int64_t dispatcher_round(struct dispatcher *d)
+{
+	int64_t next = jobs_round(d);
+
+	return earlier(next, platforms_round(d));
 }

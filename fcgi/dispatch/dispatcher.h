@@ -21,6 +21,7 @@
 #include "dispatch/call.h"
 #include "dispatch/copy.h"
 #include "dispatch/host.h"
+#include "dispatch/platforms.h"
 #include "dispatch/watch.h"
 #include "store/store.h"
 
@@ -83,6 +84,7 @@ struct dispatcher {
 	int64_t refused_until; /* monotonic: the store takes no changes, look again then */
 	int64_t upkeep_at;     /* monotonic: not before */
 	struct autorun autorun;
+	struct platform_checks platforms;
 };
 
 void dispatcher_release(struct dispatcher *d); /* after the sender has dropped its calls */

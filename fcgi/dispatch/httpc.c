@@ -17,6 +17,7 @@
 #include "core/number.h"
 
 enum { FDS_MAX = 4, IDLE_CONNECTIONS = 16 };
+_Static_assert((int)BEARER_MAX >= (int)SECRET_MAX, "a header line holds either");
 
 struct queue {
 	struct call *first, **last;
@@ -34,6 +35,9 @@ struct httpc {
 void call_free(struct call *c)
 {
 	free(c->path);
+	if (c->bearer != NULL)
+		explicit_bzero(c->bearer, strlen(c->bearer));
+	free(c->bearer);
 	strbuf_release(&c->body);
 	strbuf_release(&c->answer);
 	free(c);
@@ -53,11 +57,12 @@ static struct curl_slist *add_header(struct curl_slist *list, const char *line)
  * in between. */
 static struct curl_slist *headers_of(const struct httpc *h, const struct call *c)
 {
+	const char *bearer = c->bearer != NULL ? c->bearer : h->access->secret;
 	struct curl_slist *list = NULL;
-	char line[SECRET_MAX + 32];
+	char line[BEARER_MAX + 32];
 
-	if (h->access->secret[0] != '\0') {
-		(void)snprintf(line, sizeof line, "Authorization: Bearer %s", h->access->secret);
+	if (bearer[0] != '\0') {
+		(void)snprintf(line, sizeof line, "Authorization: Bearer %s", bearer);
 		list = add_header(list, line);
 		explicit_bzero(line, sizeof line);
 	}
@@ -172,20 +177,21 @@ static size_t on_header(char *line, size_t one, size_t len, void *arg)
 /* ---- sending ---- */
 static void set_options(struct httpc *h, struct call *c, CURL *easy)
 {
+	bool host = c->bearer == NULL, local = host ? h->access->local : c->local;
 	struct strbuf url;
 
 	strbuf_init(&url);
-	strbuf_printf(&url, "%s%s", h->access->base, c->path);
+	strbuf_printf(&url, "%s%s", host ? h->access->base : "", c->path);
 	curl_easy_setopt(easy, CURLOPT_URL, url.buf); /* copied */
 	strbuf_release(&url);
 	curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
-	if (h->access->socket != NULL)
+	if (host && h->access->socket != NULL)
 		curl_easy_setopt(easy, CURLOPT_UNIX_SOCKET_PATH, h->access->socket);
-	if (h->access->local) /* a proxy of the environment is for the world outside */
+	if (local) /* a proxy of the environment is for the world outside */
 		curl_easy_setopt(easy, CURLOPT_PROXY, "");
 	curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
 	curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
-	curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)HTTPC_CONNECT_MS);
+	curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)(host ? HTTPC_CONNECT_MS : c->limit_ms));
 	curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)c->limit_ms);
 	curl_easy_setopt(easy, CURLOPT_USERAGENT, "chomp-dispatch/" CHOMP_VERSION);
 	curl_easy_setopt(easy, CURLOPT_HTTPHEADER, c->headers);
@@ -320,7 +326,7 @@ static void end_call(struct httpc *h, struct call *c, CURLcode rc)
 	read_result(c, rc);
 	drop_handle(h, c);
 	unlink_running(q, c);
-	if (c->status == 401 && !c->again && secret_changed(h, c)) {
+	if (c->status == 401 && c->bearer == NULL && !c->again && secret_changed(h, c)) {
 		c->again = true;
 		httpc_send(h, c);
 		return;

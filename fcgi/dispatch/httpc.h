@@ -11,6 +11,7 @@
 
 enum {
 	HTTPC_CONNECT_MS = 2000,
+	BEARER_MAX = 4096, /* what a call may show */
 	HTTPC_PARALLEL = 24, /* transfers of one kind at once; the rest waits in order, its limits
 				not yet running */
 };

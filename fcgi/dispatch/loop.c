@@ -11,14 +11,15 @@
 #include "core/arena.h"
 #include "core/log.h"
 #include "dispatch/upkeep.h"
+#include "store/platforms.h"
 
 enum { REFRESH_RETRY_MS = 5000 };
 
 struct loop {
 	struct dispatcher *d;
 	struct httpc *h;
-	const char *state, *log_path;
-	int signals, events, log_watch;
+	const char *state, *log_path, *asked;
+	int signals, events, log_watch, asked_watch;
 	int64_t stop_at;    /* monotonic, 0: goes on */
 	int64_t refresh_at; /* monotonic, 0: when there is news */
 };
@@ -46,6 +47,9 @@ static enum err open_events(struct loop *l, struct errinfo *e)
 	if (l->log_watch < 0 ||
 	    inotify_add_watch(l->events, l->state, IN_MOVED_TO | IN_CREATE | IN_ONLYDIR) < 0)
 		return err_set(e, ERR_IO, errno, "watch %s", l->log_path);
+	/* Without it nobody is told how the platforms are, and all else works. */
+	l->asked_watch =
+		inotify_add_watch(l->events, l->asked, IN_CREATE | IN_ATTRIB | IN_ONLYDIR);
 	return ERR_OK;
 }
 
@@ -67,6 +71,13 @@ static void take_event(struct loop *l, const struct inotify_event *ev)
 {
 	bool log_file = ev->len > 0 && strcmp(ev->name, "tasks.log") == 0;
 
+	if (ev->wd == l->asked_watch && ev->wd >= 0) {
+		if (ev->len > 0 && strcmp(ev->name, PLATFORMS_WANTED) == 0)
+			platforms_asked(l->d);
+		return;
+	}
+	if (ev->len > 0 && strcmp(ev->name, "keys.json") == 0)
+		platforms_keys_changed(l->d);
 	if (log_file) { /* another file: follow that one */
 		(void)inotify_rm_watch(l->events, l->log_watch);
 		l->log_watch = inotify_add_watch(l->events, l->log_path, IN_MODIFY);
@@ -167,11 +178,12 @@ static void run(struct loop *l)
 enum err loop_run(struct dispatcher *d, struct httpc *h, struct errinfo *e)
 {
 	struct arena a = { 0 };
-	struct loop l = { .d = d, .h = h, .signals = -1, .events = -1 };
+	struct loop l = { .d = d, .h = h, .signals = -1, .events = -1, .asked_watch = -1 };
 	enum err rc;
 
 	l.state = arena_printf(&a, "%s/state", d->var);
 	l.log_path = arena_printf(&a, "%s/tasks.log", l.state);
+	l.asked = arena_printf(&a, "%s/run/worker", d->var);
 	d->changed = true;
 	if ((rc = open_signals(&l, e)) == ERR_OK && (rc = open_events(&l, e)) == ERR_OK)
 		run(&l);

@@ -50,6 +50,8 @@ static enum err take_lock(struct app *app, struct errinfo *e)
 {
 	(void)make_dir(AT_FDCWD, arena_printf(&app->arena, "%s/run", app->var), 0755);
 	(void)make_dir(AT_FDCWD, arena_printf(&app->arena, "%s/run/dispatch", app->var), 0755);
+	/* The workers make it too; it is watched from the start. */
+	(void)make_dir(AT_FDCWD, arena_printf(&app->arena, "%s/run/worker", app->var), 0700);
 	return instance_lock(arena_printf(&app->arena, "%s/run/dispatch/lock", app->var),
 			     &app->lock, e);
 }
@@ -81,7 +83,8 @@ static enum err open_all(struct app *app, struct errinfo *e)
 
 	if ((rc = need("CHOMP_VAR", &app->var, e)) != ERR_OK ||
 	    (rc = need("CHOMP_CALLBACK_URL", &app->callback_url, e)) != ERR_OK ||
-	    (rc = open_access(app, e)) != ERR_OK || (rc = take_lock(app, e)) != ERR_OK)
+	    (rc = open_access(app, e)) != ERR_OK ||
+	    (rc = platforms_configure(&d->platforms, e)) != ERR_OK || (rc = take_lock(app, e)) != ERR_OK)
 		return rc;
 	(void)make_dir(AT_FDCWD, arena_printf(&app->arena, "%s/log", app->var), 0755);
 	(void)make_dir(AT_FDCWD, arena_printf(&app->arena, "%s/log/sessions", app->var), 0700);

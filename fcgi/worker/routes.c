@@ -43,6 +43,7 @@ const struct route routes[] = {
 	{ "DELETE", "/api/config/agents", ACCESS_OWNER, api_config_agents_delete, 0 },
 	{ "POST", "/api/config/keys", ACCESS_OWNER, api_config_keys, 0 },
 	{ "POST", "/api/config/settings", ACCESS_OWNER, api_config_settings, 0 },
+	{ "GET", "/api/platforms", ACCESS_OWNER, api_platforms, 0 },
 	{ "GET", "/api/health", ACCESS_ANYONE, api_health, 0 },
 	{ "GET", "/metrics", ACCESS_OWNER, api_metrics, 0 },
 };
