@@ -58,7 +58,8 @@ hide_project_files() {
 	while [[ $dir/ == "$root"/* ]]; do
 		for name; do
 			path=$dir/$name
-			[[ -e $path || -L $path ]] && [[ $PWD/ != "$path"/* ]] || continue
+			[[ -e $path || -L $path ]] || continue
+			[[ $PWD/ != "$path"/* ]] || continue
 			say "hidden from $AGENT: ${path#"$root"/}" >&2
 			our_git -C "$root" ls-files -z -- ":(top,literal)${path#"$root"/}" | tee -a "$CHOMP_STATE/hidden" |
 				our_git -C "$root" update-index -z --skip-worktree --stdin
