@@ -10,7 +10,7 @@
 
 enum {
 	KILL_GRACE_MS = 10 * 1000,
-	KILL_COPY_MS = 5 * 1000, /* after the agent's own word */
+	KILL_COPY_MS = 30 * 1000, /* after the agent's own word: a loaded machine copies 10 MB in more than 5 s */
 	KILL_COPY_NOW_MS = 2 * 1000,
 	KILL_FIRST_MS = 1000,
 	KILL_MAX_MS = 60 * 1000,
