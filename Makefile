@@ -72,6 +72,13 @@ $(B)/%.o: %.c
 	$(call say,CC   $<)
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 
+# A file that is served as it is becomes a list of numbers between the braces of an array.
+$(B)/gen/openapi.inc: fcgi/api/openapi.json
+	@mkdir -p $(@D)
+	$(Q)od -An -v -tu1 $< | sed 's/[0-9][0-9]*/&,/g' > $@
+$(B)/fcgi/api/openapi.o: $(B)/gen/openapi.inc
+$(B)/fcgi/api/openapi.o: CPPFLAGS += -I$(B)/gen
+
 define room_rule
 $(B)/lib/$(1).a: $(call objs,$(1))
 	@mkdir -p $$(@D)

@@ -23,6 +23,8 @@ handler_fn api_config_agents, api_config_agents_post, api_config_agents_delete;
 handler_fn api_metrics;
 /* platforms.c */
 handler_fn api_platforms;
+/* openapi.c */
+handler_fn api_openapi;
 /* login.c */
 handler_fn api_login, api_login_code, api_logout;
 

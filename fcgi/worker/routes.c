@@ -45,6 +45,7 @@ const struct route routes[] = {
 	{ "POST", "/api/config/settings", ACCESS_OWNER, api_config_settings, 0 },
 	{ "GET", "/api/platforms", ACCESS_OWNER, api_platforms, 0 },
 	{ "GET", "/api/health", ACCESS_ANYONE, api_health, 0 },
+	{ "GET", "/api/openapi.json", ACCESS_OWNER, api_openapi, 0 },
 	{ "GET", "/metrics", ACCESS_OWNER, api_metrics, 0 },
 };
 const size_t route_count = sizeof routes / sizeof routes[0];

@@ -4,12 +4,15 @@ import { after, describe, test } from 'node:test';
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import path from 'node:path';
+import { heldTo } from '../lib/contract.mjs';
 import { shared } from '../lib/instance.mjs';
+import { waitFor } from '../lib/wait.mjs';
 
 const adopted = JSON.stringify({
 	'my-agent': { name: 'My Agent', command: 'my-agent-cli', models: ['m1', 'm2'], color: '#22AA88', since: 2024 },
 });
 const chomp = await shared({ after }, { files: { 'state/agents.json': adopted } });
+await heldTo(chomp);
 const post = (body, options) => chomp.api.post('/api/config/agents', body, options);
 const agents = async () => (await chomp.api.get('/api/config/agents')).json();
 const stored = () => JSON.parse(fs.readFileSync(path.join(chomp.var, 'state/agents.json'), 'utf8'));
@@ -33,7 +36,7 @@ describe("an agent of the owner's own", () => {
 		const done = await chomp.until(made.id, 'done');
 		assert.equal(done.sessions[0].agent, 'mine');
 		assert.equal(done.sessions[0].model, 'plain');
-		assert.match(await chomp.output(made.id), /model plain, agent mine/);
+		await waitFor('its output is there', async () => /model plain, agent mine/.test(await chomp.output(made.id)));
 	});
 
 	test('whose program is not in the box fails with a reason that says so', async () => {

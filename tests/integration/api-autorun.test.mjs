@@ -2,10 +2,12 @@
 
 import { after, describe, test } from 'node:test';
 import assert from 'node:assert/strict';
+import { heldTo } from '../lib/contract.mjs';
 import { shared } from '../lib/instance.mjs';
 import { waitFor } from '../lib/wait.mjs';
 
 const chomp = await shared({ after });
+await heldTo(chomp);
 const settings = async (body) => {
 	const said = await chomp.api.post('/api/config/settings', body);
 	assert.equal(said.status, 200, said.text);
@@ -77,7 +79,7 @@ describe('auto-run', () => {
 			const t = await chomp.task(id);
 			assert.equal(t.status, 'done', t.error);
 			assert.equal(t.sessions.length, 1);
-			assert.match(await chomp.output(id), new RegExp(`^run ${i}$`, 'm'));
+			await waitFor('its output is there', async () => new RegExp(`^run ${i}$`, 'm').test(await chomp.output(id)));
 		}
 	});
 
