@@ -212,11 +212,14 @@ function grep(dir, text) {
 
 describe('clone', { concurrency: 4 }, () => {
 	test('a host repository: its commit, no hooks, the source untouched', async () => {
-		const was = treeHash(repo);
-		const s = await session({ source: repo, prompt: 'pwd; git log --oneline | wc -l; git status --porcelain; cat README.md; ls .git/hooks 2>/dev/null | wc -l' });
+		// its own: a test beside this one serves `repo` by http, for which git writes into it
+		const mine = path.join(tempDir(), 'mine');
+		fs.cpSync(repo, mine, { recursive: true });
+		const was = treeHash(mine);
+		const s = await session({ source: mine, prompt: 'pwd; git log --oneline | wc -l; git status --porcelain; cat README.md; ls .git/hooks 2>/dev/null | wc -l' });
 		assert.equal(s.code, 0, s.output);
 		assert.match(s.output, /\/ws\/repo\n1\nhello\n0\n/);
-		assert.equal(treeHash(repo), was);
+		assert.equal(treeHash(mine), was);
 		assert.equal(s.patch, undefined, 'nothing changed, nothing uploaded');
 		assert.equal(s.closing.verb, 'done');
 	});
