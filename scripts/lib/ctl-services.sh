@@ -86,12 +86,13 @@ services_write() {
   service nginx root 'rm -f callback/api.sock' -- -- nginx -e stderr -p nginx/ -c nginx.conf
   service worker chomp -- "CHOMP_VAR=$IN_VAR" "CHOMP_WORKERS=$WORKERS" "CHOMP_PORT=$PORT" \
     "CHOMP_PUBLIC_ORIGINS=$PUBLIC_ORIGINS" "CHOMP_SANDBOX_URL=$url" \
-    "CHOMP_TEMPLATES=$IN_APP/cgi-templates" "CHOMP_HTDOCS=$IN_HTDOCS" "CHOMP_SHELLEY_URL=${CHOMP_SHELLEY_URL:-}" \
+    "CHOMP_TEMPLATES=$IN_APP/cgi-templates" "CHOMP_HTDOCS=$IN_HTDOCS" "CHOMP_AGENTS=$IN_AGENTS" \
+    "CHOMP_SHELLEY_URL=${CHOMP_SHELLEY_URL:-}" \
     -- "$IN_BIN/chomp-worker"
   service relay chomp -- "CHOMP_VAR=$IN_VAR" "CHOMP_PORT=$PORT" "CHOMP_PUBLIC_ORIGINS=$PUBLIC_ORIGINS" \
     "CHOMP_SANDBOX_URL=$url" "CHOMP_SANDBOX_SECRET_FILE=$DISPATCH_SECRET" -- "$IN_BIN/chomp-relay"
   service dispatch chomp -- "CHOMP_VAR=$IN_VAR" "CHOMP_SANDBOX_URL=$url" \
-    "CHOMP_SANDBOX_SECRET_FILE=$DISPATCH_SECRET" "CHOMP_CALLBACK_URL=$CALLBACK_URL" \
+    "CHOMP_SANDBOX_SECRET_FILE=$DISPATCH_SECRET" "CHOMP_CALLBACK_URL=$CALLBACK_URL" "CHOMP_AGENTS=$IN_AGENTS" \
     "CHOMP_OPENROUTER_URL=${CHOMP_OPENROUTER_URL:-}" "CHOMP_CLOUDFLARE_URL=${CHOMP_CLOUDFLARE_URL:-}" \
     "CHOMP_ZEN_URL=${CHOMP_ZEN_URL:-}" "CHOMP_SHELLEY_URL=${CHOMP_SHELLEY_URL:-}" -- "$IN_BIN/chomp-dispatch"
   # chomp-box must not be able to open secrets/: it is handed the one file that it needs.
