@@ -192,11 +192,17 @@ test('watching answers no question of the agent, typing does', () => withPages(d
 	await chomp.until(id, (t) => t.status !== 'active');
 }));
 
-// What the connections brought, each from where it was asked to go on: a page that hung up drops what still came.
-const together = (lines) => lines.filter((l) => l.at !== undefined).reduce((whole, line) => {
-	assert.ok(line.at <= whole.length, `it goes on at ${line.at} of ${whole.length}`);
-	return Buffer.concat([whole.subarray(0, line.at), ...line.parts]);
-}, Buffer.alloc(0));
+// What the connections brought, each from where it was asked to go on: a page that hung up drops what still came. The first
+// one starts at the scrollback's begin.
+function together(lines) {
+	const [first, ...rest] = lines.filter((l) => l.at !== undefined);
+	let whole = Buffer.concat(first.parts);
+	for (const line of rest) {
+		assert.ok(line.at <= first.at + whole.length, `it goes on at ${line.at} of ${first.at + whole.length}`);
+		whole = Buffer.concat([whole.subarray(0, line.at - first.at), ...line.parts]);
+	}
+	return whole;
+}
 
 test('a flood is shown to its last line, and no byte is left out', () => withPages(desktop, async (page) => {
 	const id = await start('seq 1 2000000; echo flood-over; read -r _');
@@ -207,8 +213,9 @@ test('a flood is shown to its last line, and no byte is left out', () => withPag
 	const whole = together(lines).toString();
 	console.log(`# a flood of ${whole.length} bytes on screen: ${Date.now() - began} ms, ${lines.length} connections`);
 	const numbers = whole.match(/^\d+\r$/gm);
-	assert.equal(numbers.length, 2_000_000);
-	assert.ok(numbers.every((n, i) => Number(n.slice(0, -1)) === i + 1));
+	const missed = 2_000_000 - numbers.length; // older than the scrollback when the page came
+	assert.ok(numbers.length > 100_000);
+	assert.ok(numbers.slice(1).every((n, i) => Number(n.slice(0, -1)) === missed + i + 2), 'every line once, in order');
 	await state(page, 'Live');
 	await page.click('.live-screen');
 	await page.keyboard.press('Enter');
