@@ -13,7 +13,7 @@
 #include "dispatch/outcome.h"
 #include "store/output.h"
 
-enum { ALIVE_EVERY_MS = 60 * 1000, FILL_CHUNK = 4096 };
+enum { ALIVE_EVERY_MS = 60 * 1000, FILL_CHUNK = 4096, LARGE_ANSWER = 256 * 1024 };
 
 static const char full_note[] =
 	"\r\n[chomp: what follows is not kept: 64 MiB of this session's terminal are]\r\n";
@@ -114,7 +114,8 @@ static bool take(struct call *c, const char *p, size_t len)
 static void schedule(struct copy *k, const struct call *c, int64_t at_before, int64_t mono)
 {
 	bool grew = k->at > at_before;
-	bool more = c->log_end >= 0 ? c->log_end > k->at : c->taken >= COPY_ONCE_MAX;
+	/* X-Log-End tells how far the answer went, and a long answer may have been cut (at 1 MiB): ask on. */
+	bool more = c->log_end > k->at || c->taken >= LARGE_ANSWER;
 	bool moved = k->host_end > 0 && c->log_end > k->host_end;
 
 	if (c->log_end > k->host_end)

@@ -185,6 +185,8 @@ static int spawn_shim(const struct launch *l, const int files[static FILES], int
 		(char *)(uintptr_t)l->bwrap,
 		(char[]){ "--args" },
 		args,
+		(char[]){ "/usr/bin/env" }, /* bash traps no signal that was ignored when it started */
+		(char[]){ "--default-signal=HUP,INT,QUIT,TERM" },
 		(char[]){ BOX_ENTRY },
 		NULL,
 	};

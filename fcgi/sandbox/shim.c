@@ -308,6 +308,11 @@ static _Noreturn void become_box(const struct shim *s, char **command, char **en
 		(void)umask(022);
 		sigemptyset(&none);
 		(void)sigprocmask(SIG_SETMASK, &none, NULL);
+		/* ^C and what a script sends to its own group are the agent's: bwrap is in that group too, and would
+		 * die of it with the whole box.  The box undoes this (launch.c). */
+		static const int agents[] = { SIGHUP, SIGINT, SIGQUIT, SIGTERM };
+		for (size_t i = 0; i < sizeof agents / sizeof agents[0]; i++)
+			(void)signal(agents[i], SIG_IGN);
 		execve(command[0], command, env);
 	}
 	(void)write_all(s->pty.slave, msg, sizeof msg - 1);
