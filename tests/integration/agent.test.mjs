@@ -3,6 +3,7 @@
 
 import { after, before, describe, test } from 'node:test';
 import assert from 'node:assert/strict';
+import { waitFor } from '../lib/wait.mjs';
 import fs from 'node:fs';
 import path from 'node:path';
 import { repoRoot } from '../lib/build.mjs';
@@ -96,7 +97,7 @@ describe('pi', () => {
 		assert.equal(git(clean, 'diff', '--cached', '--name-only').trim().split('\n').length, 2, 'and nothing else');
 
 		assert.equal(treeHash(repo), before, 'the original is untouched');
-		assert.match(await chomp.output(task.id), /Both files are written/);
+		await waitFor('what it said is kept', async () => /Both files are written/.test(await chomp.output(task.id)));
 	});
 
 	test("with a wrong key fails with the server's reason, although pi itself exits 0", async () => {
