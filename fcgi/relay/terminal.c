@@ -159,10 +159,12 @@ static void host_closed(void *owner, int code)
 	if (v->link == LINK_ENDED)
 		return;
 	/* A box that is over and that the host no longer knows has nothing more to show. */
-	if (v->over && !v->opened)
+	if (v->over && !v->opened) {
 		end(v, false);
-	else
-		retry_later(v);
+		return;
+	}
+	retry_later(v);
+	set_link(v, LINK_RECONNECTING); /* not live: who types now has nobody to type to */
 }
 
 /* ---- to the browser ---- */

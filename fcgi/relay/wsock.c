@@ -279,6 +279,8 @@ static int on_host(struct lws *wsi, enum lws_callback_reasons reason, void *user
 	case LWS_CALLBACK_CLIENT_APPEND_HANDSHAKE_HEADER:
 		return add_bearer(wsi, c, in, len);
 	case LWS_CALLBACK_CLIENT_ESTABLISHED:
+		if (c != NULL && c->closing)
+			return -1; /* nobody waits for it any more */
 		if (c != NULL) {
 			c->wsi = wsi;
 			c->opened = true;
@@ -378,6 +380,8 @@ static int own_writable(struct lws *wsi, struct conn *c)
 static int own_connected(struct lws *wsi, struct conn *c)
 {
 	c->wsi = wsi;
+	if (c->closing)
+		return -1; /* nobody waits for it any more; the next line would call off its end */
 	lws_set_timeout(wsi, PENDING_TIMEOUT_USER_OK, HANDSHAKE_S);
 	lws_callback_on_writable(wsi);
 	return 0;
@@ -433,6 +437,8 @@ static int own_received(struct lws *wsi, struct conn *c, const char *p, size_t l
 	struct wsframe_part part;
 
 	o->heard = true;
+	if (c->closing)
+		return c->opened ? 0 : -1;
 	if (!c->opened && own_answer(wsi, c, &p, &len) < 0)
 		return -1;
 	while (c->opened && !c->closing) {
