@@ -1,5 +1,9 @@
-// Runs suites one after the other and counts their tests: cmocka programs by what they print, node's test files through
-// reporter.mjs. Whatever ends without saying so (a crash, a time-out, a file that does not load) counts as failed.
+// Runs suites, as many at a time as there are cores, and counts their tests: cmocka programs by what they print, node's test
+// files through reporter.mjs. Whatever ends without saying so (a crash, a time-out, a file that does not load) counts as failed.
+// A suite's output is printed whole when it has ended; one that runs alone is shown while it runs.
+//
+// CHOMP_TEST_LANES      how many at a time (default: the cores, at most 4)
+// CHOMP_TEST_RERUN=1    a failed suite of node's runs once more, alone, after all others: what passes then is listed as flaky
 
 import { spawn } from 'node:child_process';
 import fs from 'node:fs';
@@ -40,14 +44,7 @@ const missing = {
 		),
 };
 
-const total = { passed: 0, failed: 0, skipped: 0, failures: [] };
-
-function count(file, { passed = 0, failed = 0, skipped = 0, failures = [] }) {
-	total.passed += passed;
-	total.failed += failed;
-	total.skipped += skipped;
-	total.failures.push(...failures.map((f) => `${path.relative(repoRoot, file)}: ${f}`));
-}
+const nameOf = (file) => path.relative(repoRoot, file);
 
 // Everything below a process: node's runner starts one per file, and a file starts more.
 function descendants(pid) {
@@ -56,7 +53,7 @@ function descendants(pid) {
 	return [...below(pid), pid];
 }
 
-function run(argv, { timeoutMs, env = {}, onText }) {
+function run(argv, { timeoutMs, env = {}, onText, print }) {
 	return new Promise((resolve) => {
 		const child = spawn(argv[0], argv.slice(1), {
 			cwd: repoRoot,
@@ -74,12 +71,9 @@ function run(argv, { timeoutMs, env = {}, onText }) {
 				}
 			}
 		}, timeoutMs);
-		for (const [name, stream] of [
-			['stdout', child.stdout],
-			['stderr', child.stderr],
-		]) {
+		for (const stream of [child.stdout, child.stderr]) {
 			stream.on('data', (d) => {
-				process[name].write(d);
+				print(d);
 				onText?.(d.toString('utf8'));
 			});
 		}
@@ -95,40 +89,46 @@ const ending = (r) =>
 	r.timedOut ? 'timed out' : r.error ? r.error.message : r.signal ? `ended by ${r.signal}` : `exit code ${r.code}`;
 
 // cmocka says "[ RUN      ] name", then one of OK, FAILED, SKIPPED with that name; failed ones are listed once more at the end.
-async function unit(file) {
+function countCmocka(text) {
+	const c = { passed: 0, skipped: 0, failures: [], open: null };
+	for (const line of text.split('\n')) {
+		const [, word, name] = /\[\s+(RUN|OK|FAILED|SKIPPED)\s+\] (.*)$/.exec(line) || [];
+		if (word === 'RUN') {
+			if (c.open) c.failures.push(`${c.open}: no end`);
+			c.open = name;
+		} else if (word && c.open !== null && name === c.open) {
+			if (word === 'OK') c.passed++;
+			else if (word === 'SKIPPED') c.skipped++;
+			else c.failures.push(name);
+			c.open = null;
+		}
+	}
+	return c;
+}
+
+// What a program of thousands of tests prints is worth a line, unless one failed.
+async function unit(file, print) {
 	let text = '';
 	const r = await run([file], {
 		timeoutMs: UNIT_MS,
 		env: { CMOCKA_MESSAGE_OUTPUT: 'STDOUT' },
 		onText: (t) => (text += t),
+		print: () => {},
 	});
-	const c = { passed: 0, failed: 0, skipped: 0, failures: [] };
-	let open = null;
-	for (const line of text.split('\n')) {
-		const [, word, name] = /\[\s+(RUN|OK|FAILED|SKIPPED)\s+\] (.*)$/.exec(line) || [];
-		if (word === 'RUN') {
-			if (open) c.failures.push(`${open}: no end`);
-			open = name;
-		} else if (word && open !== null && name === open) {
-			if (word === 'OK') c.passed++;
-			else if (word === 'SKIPPED') c.skipped++;
-			else c.failures.push(name);
-			open = null;
-		}
-	}
-	if (open) c.failures.push(`${open}: ${ending(r)}`);
+	const c = countCmocka(text);
+	if (c.open) c.failures.push(`${c.open}: ${ending(r)}`);
 	if ((r.code !== 0 || r.error) && c.failures.length === 0) c.failures.push(`the program: ${ending(r)}`);
 	else if (c.passed + c.skipped === 0 && c.failures.length === 0) c.failures.push('the program ran no test');
-	c.failed = c.failures.length;
-	count(file, c);
+	print(c.failures.length ? text : `   ok ${c.passed} tests${c.skipped ? `, ${c.skipped} skipped` : ''}\n`);
+	return c;
 }
 
 // Leaf tests are counted by the reporter, which appends one JSON line a test to CHOMP_TEST_RESULTS.
-async function node(file, argv) {
+async function node(argv, print) {
 	const results = path.join(fs.mkdtempSync(path.join(os.tmpdir(), 'chomp-results-')), 'results');
 	fs.writeFileSync(results, '');
-	const r = await run([process.execPath, ...argv], { timeoutMs: FILE_MS, env: { CHOMP_TEST_RESULTS: results } });
-	const c = { passed: 0, failed: 0, skipped: 0, failures: [] };
+	const r = await run([process.execPath, ...argv], { timeoutMs: FILE_MS, env: { CHOMP_TEST_RESULTS: results }, print });
+	const c = { passed: 0, skipped: 0, failures: [] };
 	for (const line of fs.readFileSync(results, 'utf8').split('\n').filter(Boolean)) {
 		const { result, name } = JSON.parse(line);
 		if (result === 'pass') c.passed++;
@@ -137,9 +137,8 @@ async function node(file, argv) {
 	}
 	if ((r.code !== 0 || r.error) && c.failures.length === 0) c.failures.push(`the file: ${ending(r)}`);
 	else if (c.passed + c.skipped === 0 && c.failures.length === 0) c.failures.push('the file ran no test');
-	c.failed = c.failures.length;
 	fs.rmSync(path.dirname(results), { recursive: true, force: true });
-	count(file, c);
+	return c;
 }
 
 const reporter = [
@@ -149,27 +148,82 @@ const reporter = [
 	'stdout',
 ];
 
-async function suite(file) {
-	console.log(`\n== ${path.relative(repoRoot, file)}`);
-	if (!fs.existsSync(file)) count(file, { failed: 1, failures: ['there is no such suite'] });
-	else if (file.endsWith('.test.mjs')) await node(file, ['--test', ...reporter, file]);
-	else if (file.endsWith('.mjs')) await node(file, [file, ...(file.endsWith('run-local.mjs') ? reporter : [])]);
-	else await unit(file);
+const isUnit = (file) => !file.endsWith('.mjs');
+
+async function suite(file, print) {
+	const started = Date.now();
+	let c;
+	if (!fs.existsSync(file)) c = { passed: 0, skipped: 0, failures: ['there is no such suite'] };
+	else if (isUnit(file)) c = await unit(file, print);
+	else if (file.endsWith('.test.mjs')) c = await node(['--test', ...reporter, file], print);
+	else c = await node([file, ...(file.endsWith('run-local.mjs') ? reporter : [])], print);
+	return { file, ...c, seconds: (Date.now() - started) / 1000 };
 }
 
+const heading = (file, seconds) => `\n== ${nameOf(file)}${seconds === undefined ? '' : ` (${seconds.toFixed(1)} s)`}\n`;
+
+// Each lane takes the next file until there is none.
+async function runAll(files, lanes) {
+	const results = [];
+	const rest = [...files];
+	const lane = async () => {
+		for (let file = rest.shift(); file; file = rest.shift()) {
+			if (lanes === 1) {
+				process.stdout.write(heading(file));
+				results.push(await suite(file, (d) => process.stdout.write(d)));
+			} else {
+				const kept = [];
+				const r = await suite(file, (d) => kept.push(Buffer.from(d)));
+				process.stdout.write(heading(file, r.seconds));
+				process.stdout.write(Buffer.concat(kept));
+				results.push(r);
+			}
+		}
+	};
+	await Promise.all(Array.from({ length: lanes }, lane));
+	return results;
+}
+
+// What failed among many is run once more alone; both outcomes are told.
+async function rerun(results) {
+	const flaky = [];
+	for (const [i, first] of results.entries()) {
+		if (first.failures.length === 0 || isUnit(first.file)) continue;
+		console.log('\n-- once more, alone:');
+		const [second] = await runAll([first.file], 1);
+		if (second.failures.length) continue;
+		flaky.push(...first.failures.map((f) => `${nameOf(first.file)}: ${f}`));
+		results[i] = second;
+	}
+	return flaky;
+}
+
+const list = (title, lines) => lines.length && console.log(`\n${title}:\n${lines.map((l) => `  ${l}`).join('\n')}`);
+
 const wanted = process.argv.slice(2).length ? process.argv.slice(2) : everything;
+const results = [];
+const files = [];
 for (const name of wanted) {
 	const without = wanted === everything && missing[name]?.();
 	if (without) {
 		console.log(`\n== tests/${name} skipped: there is no ${without}`);
-		total.skipped++;
+		results.push({ file: inTests(name), passed: 0, skipped: 1, failures: [] });
 		continue;
 	}
-	const files = groups[name] ? groups[name]() : [path.resolve(name)];
-	if (files.length === 0) count(inTests(name), { failed: 1, failures: ['there is nothing to run'] });
-	for (const file of files) await suite(file);
+	const found = groups[name] ? groups[name]() : [path.resolve(name)];
+	if (found.length === 0) results.push({ file: inTests(name), passed: 0, skipped: 0, failures: ['there is nothing to run'] });
+	files.push(...found);
 }
 
-if (total.failures.length) console.log(`\nfailed:\n${total.failures.map((f) => `  ${f}`).join('\n')}`);
-console.log(`\n${total.passed} passed, ${total.failed} failed${total.skipped ? `, ${total.skipped} skipped` : ''}`);
-process.exit(total.failed ? 1 : 0);
+// What is measured must not be disturbed by what runs beside it.
+const lanes = wanted.includes('bench') ? 1 : Math.min(files.length, +process.env.CHOMP_TEST_LANES || Math.min(4, os.availableParallelism()));
+results.push(...(await runAll(files, lanes)));
+const flaky = process.env.CHOMP_TEST_RERUN === '1' ? await rerun(results) : [];
+
+const sum = (of) => results.reduce((n, r) => n + of(r), 0);
+const failed = sum((r) => r.failures.length);
+const skipped = sum((r) => r.skipped);
+list('flaky (failed among the others, passed alone)', flaky);
+list('failed', results.flatMap((r) => r.failures.map((f) => `${nameOf(r.file)}: ${f}`)));
+console.log(`\n${sum((r) => r.passed)} passed, ${failed} failed${skipped ? `, ${skipped} skipped` : ''}`);
+process.exit(failed ? 1 : 0);
