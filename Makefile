@@ -137,6 +137,7 @@ WRAP_test_instance := nanosleep
 WRAP_test_lock := clock_mono_ms
 WRAP_test_output := write
 WRAP_test_store := clock_mono_ms fdatasync
+WRAP_test_store_cache := pread
 WRAP_test_store_log := log_fields pread
 WRAP_test_store_compact := openat write fsync renameat log_fields log_err
 WRAP_test_store_fault := openat write fdatasync fsync ftruncate pread fstat flock renameat linkat log_fields log_err

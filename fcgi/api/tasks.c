@@ -13,7 +13,7 @@
 #include "store/settings.h"
 #include "store/store.h"
 
-enum { LIMIT_DEFAULT = 50, LIMIT_MAX = 200, KEY_MAX = 255 };
+enum { LIMIT_DEFAULT = 50, LIMIT_MAX = 200, KEY_MAX = 255, LIST_BYTES = 8 << 20, SEARCH_STEPS = 1000 };
 
 /* ---- create ---- */
 static bool blank(const char *s)
@@ -213,37 +213,81 @@ static bool matches(const struct task *t, const char *q)
 	return q == NULL || strcasestr(t->prompt, q) != NULL || (t->result != NULL && strcasestr(t->result, q) != NULL);
 }
 
+/* What one request may cost: so many tasks looked at, so many bytes read.  The first one is always looked at. */
+struct effort {
+	size_t tasks, bytes;
+};
+
+static bool exhausted(struct effort *f, size_t bytes)
+{
+	bool first = f->tasks == 0;
+
+	f->tasks++;
+	f->bytes += bytes;
+	return !first && (f->bytes > LIST_BYTES || f->tasks > SEARCH_STEPS);
+}
+
+/* ERR_NOT_FOUND also when it does not match. */
+static enum err list_one(struct app *app, int64_t id, const char *q, struct jw *w, struct errinfo *e)
+{
+	struct arena a = { 0 };
+	const struct task *t;
+	struct task whole;
+	bool cut;
+	enum err rc = store_glance(app->store, id, &t, &cut, e);
+
+	if (rc == ERR_OK && cut) {
+		rc = store_get(app->store, &a, id, &whole, e);
+		t = &whole;
+	}
+	if (rc == ERR_OK && !matches(t, q))
+		rc = ERR_NOT_FOUND;
+	if (rc == ERR_OK)
+		task_write_public(w, NULL, t);
+	arena_reset(&a);
+	return rc;
+}
+
+/* Returns where the next page goes on, 0 at the end, through *next. */
+static enum err list_tasks(struct app *app, const struct list_query *lq, struct jw *w, int64_t *next, struct errinfo *e)
+{
+	struct effort effort = { 0 };
+	int64_t shown = 0, id, below = lq->cursor;
+
+	for (*next = 0; shown < lq->limit; below = id) {
+		if (store_list(app->store, lq->mask, below, &id, 1, next) == 0)
+			return ERR_OK; /* *next is not 0 when the walk was only too long */
+		if (exhausted(&effort, store_bytes(app->store, id))) {
+			*next = id + 1;
+			return ERR_OK;
+		}
+		enum err rc = list_one(app, id, lq->q, w, e);
+		if (rc == ERR_OK)
+			shown++;
+		else if (rc != ERR_NOT_FOUND)
+			return rc;
+		if (*next == 0)
+			return ERR_OK;
+	}
+	return ERR_OK;
+}
+
 enum err api_task_list(struct app *app, struct request *rq, struct response *rs, struct errinfo *e)
 {
 	struct list_query lq;
 	struct jw w;
-	int64_t ids[LIMIT_MAX], next;
+	int64_t next;
 	enum err rc = read_query(rq, &lq, e);
 
 	if (rc != ERR_OK)
 		return rc;
 	if ((rc = store_catch_up(app->store, e)) != ERR_OK && rc != ERR_CORRUPT)
 		return rc;
-	/* With a search, one page of candidates is looked at per request; the cursor goes on from there. */
-	size_t n = store_list(app->store, lq.mask, lq.cursor, ids, lq.q != NULL ? LIMIT_MAX : (size_t)lq.limit, &next);
 	jw_init(&w, &rs->body);
 	jw_object(&w, NULL);
 	jw_array(&w, "tasks");
-	for (size_t i = 0, shown = 0; i < n; i++) {
-		struct arena a = { 0 };
-		struct task t;
-		rc = store_get(app->store, &a, ids[i], &t, e);
-		if (rc == ERR_OK && matches(&t, lq.q)) {
-			task_write_public(&w, NULL, &t);
-			if (++shown == (size_t)lq.limit && i + 1 < n) {
-				next = ids[i];
-				n = i + 1;
-			}
-		}
-		arena_reset(&a);
-		if (rc != ERR_OK && rc != ERR_NOT_FOUND)
-			return rc;
-	}
+	if ((rc = list_tasks(app, &lq, &w, &next, e)) != ERR_OK)
+		return rc;
 	jw_array_end(&w);
 	if (next > 0)
 		jw_str(&w, "next_cursor", arena_printf(&rq->arena, "%" PRId64, next));

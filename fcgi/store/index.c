@@ -16,6 +16,7 @@ void index_release(struct index *ix)
 	for (size_t i = 0; i < ix->chunk_count; i++)
 		free(ix->chunks[i]);
 	free(ix->chunks);
+	keys_release(&ix->keys);
 	index_init(ix);
 }
 
@@ -65,8 +66,10 @@ static void set_todo(struct index_chunk *c, size_t i, bool todo)
 
 static void set_slot(struct index_chunk *c, size_t i, int slot)
 {
-	c->queued_count -= c->slot[i] == SLOT_STATUS + STATUS_QUEUED ? 1 : 0;
-	c->queued_count += slot == SLOT_STATUS + STATUS_QUEUED ? 1 : 0;
+	if (c->slot[i] >= SLOT_STATUS)
+		c->counts[c->slot[i] - SLOT_STATUS]--;
+	if (slot >= SLOT_STATUS)
+		c->counts[slot - SLOT_STATUS]++;
 	c->slot[i] = (uint8_t)slot;
 }
 
@@ -101,6 +104,8 @@ bool index_apply(struct index *ix, const struct record_head *h, struct place pla
 		c->entries[h->id % INDEX_CHUNK].fixed = place;
 		ix->live += place.len + 1;
 		ix->next_id = h->id + 1;
+		if (h->keyed)
+			keys_add(&ix->keys, h->key_sum, h->id, h->created);
 		return true;
 	}
 	if (slot == SLOT_NONE && h->kind == RECORD_DEL && h->id < ix->next_id)
@@ -134,19 +139,32 @@ bool index_todo(const struct index *ix, int64_t id)
 	return c != NULL && c->todo[id % INDEX_CHUNK] != 0;
 }
 
+static bool in_mask(int slot, unsigned mask)
+{
+	return slot >= SLOT_STATUS && (mask >> (slot - SLOT_STATUS) & 1) != 0;
+}
+
+static bool chunk_has(const struct index_chunk *c, unsigned mask)
+{
+	for (int i = 0; c != NULL && i < STATUS_COUNT; i++) {
+		if (c->counts[i] > 0 && (mask >> i & 1) != 0)
+			return true;
+	}
+	return false;
+}
+
 int64_t index_before(const struct index *ix, int64_t *below, unsigned status_mask, int64_t *steps)
 {
 	int64_t id = *below > ix->next_id ? ix->next_id : *below;
 
 	while (--id > 0 && *steps > 0) {
 		const struct index_chunk *c = chunk_of(ix, id);
-		if (c == NULL) {
-			id -= id % INDEX_CHUNK; /* the whole chunk is empty */
+		(*steps)--;
+		if (!chunk_has(c, status_mask)) {
+			id -= id % INDEX_CHUNK;
 			continue;
 		}
-		(*steps)--;
-		int slot = c->slot[id % INDEX_CHUNK];
-		if (slot >= SLOT_STATUS && (status_mask >> (slot - SLOT_STATUS) & 1) != 0) {
+		if (in_mask(c->slot[id % INDEX_CHUNK], status_mask)) {
 			*below = id;
 			return id;
 		}
@@ -155,15 +173,15 @@ int64_t index_before(const struct index *ix, int64_t *below, unsigned status_mas
 	return 0;
 }
 
-int64_t index_next_live(const struct index *ix, int64_t after)
+int64_t index_after(const struct index *ix, int64_t after, unsigned status_mask)
 {
 	for (int64_t id = after + 1; id < ix->next_id; id++) {
 		const struct index_chunk *c = chunk_of(ix, id);
-		if (c == NULL) {
+		if (!chunk_has(c, status_mask)) {
 			id += INDEX_CHUNK - 1 - id % INDEX_CHUNK;
 			continue;
 		}
-		if (c->slot[id % INDEX_CHUNK] >= SLOT_STATUS)
+		if (in_mask(c->slot[id % INDEX_CHUNK], status_mask))
 			return id;
 	}
 	return 0;
@@ -178,20 +196,6 @@ int64_t index_next_todo(const struct index *ix, int64_t after)
 			continue;
 		}
 		if (c->todo[id % INDEX_CHUNK] != 0)
-			return id;
-	}
-	return 0;
-}
-
-int64_t index_next_queued(const struct index *ix, int64_t after)
-{
-	for (int64_t id = after + 1; id < ix->next_id; id++) {
-		const struct index_chunk *c = chunk_of(ix, id);
-		if (c == NULL || c->queued_count == 0) {
-			id += INDEX_CHUNK - 1 - id % INDEX_CHUNK;
-			continue;
-		}
-		if (c->slot[id % INDEX_CHUNK] == SLOT_STATUS + STATUS_QUEUED)
 			return id;
 	}
 	return 0;

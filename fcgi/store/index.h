@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "store/keys.h"
 #include "store/record.h"
 
 enum { INDEX_CHUNK = 4096 };
@@ -28,7 +29,7 @@ struct entry {
 struct index_chunk {
 	uint8_t slot[INDEX_CHUNK];
 	uint8_t todo[INDEX_CHUNK];
-	uint32_t todo_count, queued_count;
+	uint32_t todo_count, counts[STATUS_COUNT]; /* a chunk without what is looked for is passed over at once */
 	struct entry entries[INDEX_CHUNK];
 };
 
@@ -40,6 +41,7 @@ struct index {
 	__int128 tokens; /* of all live tasks: a thousand of 2^53 each are more than 64 bits hold */
 	int64_t live;	/* bytes of the lines that still count */
 	int64_t gen;	/* of the log */
+	struct keys keys; /* of tasks made in the last day */
 };
 
 void index_init(struct index *ix);
@@ -58,13 +60,10 @@ bool index_todo(const struct index *ix, int64_t id); /* of a slot that is not SL
  * 0 when none is left.  *below moves to where to go on. */
 int64_t index_before(const struct index *ix, int64_t *below, unsigned status_mask, int64_t *steps);
 
-/* The lowest live id above `after`, 0 when there is none. */
-int64_t index_next_live(const struct index *ix, int64_t after);
+/* The lowest live id above `after` whose status is in the mask, 0 when there is none. */
+int64_t index_after(const struct index *ix, int64_t after, unsigned status_mask);
 
 /* The lowest id above `after` with work for the dispatcher, 0 when there is none. */
 int64_t index_next_todo(const struct index *ix, int64_t after);
-
-/* The lowest queued id above `after`, 0 when there is none. */
-int64_t index_next_queued(const struct index *ix, int64_t after);
 
 #endif

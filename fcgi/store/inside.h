@@ -2,6 +2,7 @@
 #ifndef CHOMP_STORE_INSIDE_H
 #define CHOMP_STORE_INSIDE_H
 
+#include "store/cache.h"
 #include "store/lock.h"
 #include "store/log.h"
 #include "store/store.h"
@@ -12,6 +13,7 @@ struct store {
 	int var_fd, dirfd; /* CHOMP_VAR, its state/ */
 	struct lock lock;
 	struct log log;
+	struct cache cache;
 	bool poisoned; /* a sync of this process failed; the marker may be impossible to write on such a disk */
 };
 

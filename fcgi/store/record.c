@@ -6,6 +6,7 @@
 
 #include "core/number.h"
 #include "model/codec.h"
+#include "store/keys.h"
 
 static uint32_t checksum(const char *p, size_t len)
 {
@@ -64,6 +65,19 @@ static bool read_status(struct cursor *c, enum status *out)
 	return false;
 }
 
+static bool read_key(struct cursor *c, struct record_head *h)
+{
+	int64_t sum;
+
+	if (!skip(c, ",\"key\":"))
+		return true;
+	h->keyed = true;
+	if (!read_number(c, &sum) || sum > UINT32_MAX)
+		return false;
+	h->key_sum = (uint32_t)sum;
+	return skip(c, ",\"at\":") && read_number(c, &h->created);
+}
+
 static bool read_head(struct cursor *c, struct record_head *h)
 {
 	int64_t version;
@@ -76,7 +90,7 @@ static bool read_head(struct cursor *c, struct record_head *h)
 	}
 	if (skip(c, "{\"k\":\"new\",\"id\":")) {
 		h->kind = RECORD_NEW;
-		return read_number(c, &h->id);
+		return read_number(c, &h->id) && read_key(c, h);
 	}
 	if (skip(c, "{\"k\":\"del\",\"id\":")) {
 		h->kind = RECORD_DEL;
@@ -157,6 +171,10 @@ void record_new(struct strbuf *out, const struct task *t)
 	jw_object(&w, NULL);
 	jw_str(&w, "k", "new");
 	jw_i64(&w, "id", t->id);
+	if (t->idempotency_key != NULL) {
+		jw_i64(&w, "key", key_sum(t->idempotency_key));
+		jw_i64(&w, "at", t->created > 0 ? t->created : 0);
+	}
 	task_write(&w, t, PART_FIXED | PART_PRIVATE);
 	jw_object_end(&w);
 	close_line(out, at);

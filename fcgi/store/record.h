@@ -5,6 +5,7 @@
  *
  *   {"k":"log","v":1,"next_id":N,"gen":G}                               first line of a log, and wherever next_id jumps
  *   {"k":"new","id":N, … what never changes …}
+ *   {"k":"new","id":N,"key":S,"at":T, … what never changes …}           made with an Idempotency-Key: its CRC-32, unix ms
  *   {"k":"set","id":N,"todo":0|1,"status":S,"tokens":N, … the rest with its sessions …}
  *   {"k":"del","id":N,"todo":0|1,"kills":[{"id":dispatchId,"attempts":N,"next_at":T}, …]}
  *
@@ -34,6 +35,9 @@ struct record_head {
 	enum status status; /* RECORD_SET */
 	int64_t tokens;	    /* RECORD_SET */
 	int64_t gen;	    /* RECORD_LOG */
+	bool keyed;	    /* RECORD_NEW: made with an Idempotency-Key */
+	uint32_t key_sum;
+	int64_t created; /* when keyed, unix ms */
 };
 
 /* Check the line (len bytes without its newline) and read its head.  false: damaged. */

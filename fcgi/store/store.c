@@ -17,7 +17,7 @@
 #include "store/adopt.h"
 #include "store/inside.h"
 
-enum { LIST_STEPS = 20000, KEY_AGE_MS = 24 * 3600 * 1000 };
+enum { LIST_STEPS = 20000 };
 
 /* ---- open, close ---- */
 static enum err first_line(struct store *s, struct errinfo *e)
@@ -105,6 +105,7 @@ enum err store_open(struct store **out, const char *var, enum store_mode mode, s
 
 void store_close(struct store *s)
 {
+	cache_release(&s->cache);
 	log_close(&s->log);
 	lock_close(&s->lock);
 	close(s->dirfd);
@@ -206,7 +207,32 @@ enum err store_get(struct store *s, struct arena *a, int64_t id, struct task *ou
 
 	if (rc != ERR_OK && rc != ERR_CORRUPT)
 		return rc;
-	return read_task(s, a, id, out, e);
+	const struct clone *c = cache_find(&s->cache, id, store_task_version(s, id));
+	if (c == NULL || c->cut || store_is_deleted(s, id))
+		return read_task(s, a, id, out, e);
+	task_copy(a, &c->task, out);
+	return ERR_OK;
+}
+
+enum err store_glance(struct store *s, int64_t id, const struct task **out, bool *cut, struct errinfo *e)
+{
+	int64_t version = store_task_version(s, id);
+	const struct clone *c = cache_find(&s->cache, id, version);
+
+	if (c == NULL || store_is_deleted(s, id)) {
+		struct arena a = { 0 };
+		struct task t;
+		enum err rc = read_task(s, &a, id, &t, e);
+		if (rc == ERR_OK)
+			c = cache_put(&s->cache, &t, version);
+		arena_reset(&a);
+		if (rc != ERR_OK)
+			return rc;
+	}
+	*out = &c->task;
+	if (cut != NULL)
+		*cut = c->cut;
+	return ERR_OK;
 }
 
 size_t store_list(struct store *s, unsigned status_mask, int64_t cursor, int64_t *ids, size_t max,
@@ -222,9 +248,22 @@ size_t store_list(struct store *s, unsigned status_mask, int64_t cursor, int64_t
 	return n;
 }
 
+int64_t store_next(const struct store *s, unsigned status_mask, int64_t after)
+{
+	return index_after(&s->log.index, after, status_mask);
+}
+
+size_t store_bytes(const struct store *s, int64_t id)
+{
+	if (index_slot(&s->log.index, id) < SLOT_STATUS)
+		return 0;
+	const struct entry *en = index_entry(&s->log.index, id);
+	return (size_t)en->fixed.len + en->changing.len;
+}
+
 int64_t store_next_live(const struct store *s, int64_t after)
 {
-	return index_next_live(&s->log.index, after);
+	return index_after(&s->log.index, after, ~0U);
 }
 
 struct store_counts store_counts(const struct store *s)
@@ -270,18 +309,19 @@ static enum err commit(struct store *s, struct strbuf *lines, struct errinfo *e)
 /* The task made with this key in the last 24 hours, or 0. */
 static int64_t find_key(struct store *s, const struct task *t)
 {
-	int64_t below = s->log.index.next_id, steps = LIST_STEPS, id, found = 0;
-	bool older = false;
+	uint32_t sum = key_sum(t->idempotency_key);
+	int64_t id, found = 0;
+	size_t at = 0;
 
-	while (found == 0 && !older && (id = index_before(&s->log.index, &below, ~0U, &steps)) != 0) {
-		struct arena a = { 0 }; /* prompts are long, and a day may hold many */
+	while (found == 0 && (id = keys_find(&s->log.index.keys, sum, &at)) != 0) {
+		struct arena a = { 0 };
 		struct task old = { 0 };
 		struct errinfo e;
-		if (read_part(s, &a, index_entry(&s->log.index, id)->fixed, &old, &e) == ERR_OK) {
-			older = old.created < t->created - KEY_AGE_MS;
-			if (!older && old.idempotency_key != NULL && strcmp(old.idempotency_key, t->idempotency_key) == 0)
-				found = id;
-		}
+		if (index_slot(&s->log.index, id) >= SLOT_STATUS &&
+		    read_part(s, &a, index_entry(&s->log.index, id)->fixed, &old, &e) == ERR_OK &&
+		    old.created >= t->created - KEY_AGE_MS && old.idempotency_key != NULL &&
+		    strcmp(old.idempotency_key, t->idempotency_key) == 0)
+			found = id;
 		arena_reset(&a);
 	}
 	return found;
@@ -375,7 +415,7 @@ enum err store_delete(struct store *s, struct arena *a, int64_t id, int64_t now,
 
 int64_t store_next_queued(const struct store *s, int64_t after)
 {
-	return index_next_queued(&s->log.index, after);
+	return index_after(&s->log.index, after, 1U << STATUS_QUEUED);
 }
 
 /* ---- for the dispatcher ---- */

@@ -48,6 +48,13 @@ enum err store_writable(struct store *s, struct errinfo *e);
 enum err store_get(struct store *s, struct arena *a, int64_t id, struct task *out, struct errinfo *e);
 
 /*
+ * A task for a list: what this process has read before is not read again.  *out is borrowed until the next store_glance.
+ * Texts longer than 2 KiB may be cut, `extra` then left out; *cut (may be NULL) says so, store_get has the whole.
+ * Does not catch up by itself: a list is read from one moment.  ERR_NOT_FOUND, ERR_CORRUPT, ERR_IO.
+ */
+enum err store_glance(struct store *s, int64_t id, const struct task **out, bool *cut, struct errinfo *e);
+
+/*
  * Create a task from *t (its id is assigned; created, status and the like are the caller's).  With an idempotency key
  * used in the last 24 h, *t becomes that first task and nothing is written.
  */
@@ -75,10 +82,19 @@ enum err store_delete(struct store *s, struct arena *a, int64_t id, int64_t now,
 size_t store_list(struct store *s, unsigned status_mask, int64_t cursor, int64_t *ids, size_t max,
 		  int64_t *next);
 
+/*
+ * Oldest first, one after the other: the lowest live id above `after` (0: start) whose status is in the mask, 0 when there
+ * is none.  Chunks of ids without such a task are passed over at once.
+ */
+int64_t store_next(const struct store *s, unsigned status_mask, int64_t after);
+
+/* How much of the log the task's newest lines are: what reading it costs, before it is read.  0: no such task. */
+size_t store_bytes(const struct store *s, int64_t id);
+
 /* The lowest live id above `after` (0: start), 0 when there is none. */
 int64_t store_next_live(const struct store *s, int64_t after);
 
-/* The lowest queued id above `after` (0: start), 0 when there is none.  Passes over what is not queued a chunk at a time. */
+/* The lowest queued id above `after` (0: start), 0 when there is none. */
 int64_t store_next_queued(const struct store *s, int64_t after);
 
 struct store_counts {

@@ -41,7 +41,7 @@ static void assert_sound(const struct index *ix)
 	while ((id = index_before(ix, &below, ~0U, &steps)) != 0) {
 		counts[index_slot(ix, id) - SLOT_STATUS]++;
 		tokens += index_entry(ix, id)->tokens;
-		assert(index_next_live(ix, id - 1) == id);
+		assert(index_after(ix, id - 1, ~0U) == id);
 	}
 	assert(memcmp(counts, ix->counts, sizeof counts) == 0 && tokens == ix->tokens);
 	for (id = 0; (id = index_next_todo(ix, id)) != 0;)

@@ -121,7 +121,7 @@ static void id_beyond_all_counting_is_damage(void **state)
 	assert_false(apply(&ix, RECORD_NEW, TASK_ID_MAX + 1, 0, 0, false));
 	assert_false(apply(&ix, RECORD_LOG, TASK_ID_MAX + 2, 0, 0, false));
 	assert_true(apply(&ix, RECORD_LOG, TASK_ID_MAX + 1, 0, 0, false)); /* all are spent */
-	assert_int_equal(index_next_live(&ix, 0), 0);
+	assert_int_equal(index_after(&ix, 0, ~0U), 0);
 	int64_t below = ix.next_id, steps = 1000000;
 	assert_int_equal(index_before(&ix, &below, ~0U, &steps), 0);
 	index_release(&ix);
@@ -137,7 +137,7 @@ static void newest_lines_win(void **state)
 	at = 1000;
 	assert_true(apply(&ix, RECORD_NEW, 7, 0, 0, false));
 	assert_int_equal(index_slot(&ix, 7), SLOT_DELETED); /* nobody sees half a creation */
-	assert_int_equal(index_next_live(&ix, 0), 0);
+	assert_int_equal(index_after(&ix, 0, ~0U), 0);
 	assert_true(apply(&ix, RECORD_SET, 7, STATUS_QUEUED, 5, false));
 	assert_true(apply(&ix, RECORD_SET, 7, STATUS_DONE, 9, true));
 	assert_int_equal(index_slot(&ix, 7), SLOT_STATUS + STATUS_DONE);
@@ -286,12 +286,12 @@ static void oldest_first(void **state)
 	(void)state;
 	fill(&ix);
 	for (int i = 0; i < IDS; i++) {
-		id = index_next_live(&ix, id);
+		id = index_after(&ix, id, ~0U);
 		assert_int_equal(id, ids[i]);
 	}
-	assert_int_equal(index_next_live(&ix, id), 0);
+	assert_int_equal(index_after(&ix, id, ~0U), 0);
 	assert_true(apply(&ix, RECORD_DEL, 1, 0, 0, true));
-	assert_int_equal(index_next_live(&ix, 0), 2);
+	assert_int_equal(index_after(&ix, 0, ~0U), 2);
 	index_release(&ix);
 }
 

@@ -305,18 +305,21 @@ static void empty_store_has_no_pages(void **state)
 static void page_walks_no_further_than_it_may(void **state)
 {
 	struct strbuf lines;
-	int64_t ids[5], next;
+	int64_t ids[10], next;
 	size_t rounds = 0, found = 0;
 
 	(void)state;
-	/* 20,500 done tasks and one queued at the very bottom, written as the store writes them. */
+	/* 20,500 tasks, one in a chunk's worth queued, one failed at the very bottom, the rest done; written as
+	 * the store writes them. */
 	strbuf_init(&lines);
 	record_log(&lines, 1, 1);
 	for (int64_t id = 1; id <= 20500; id++) {
 		struct task t = { .id = id,
 				  .prompt = "x",
 				  .created = 1,
-				  .status = id == 1 ? STATUS_QUEUED : STATUS_DONE };
+				  .status = id == 1             ? STATUS_FAILED
+					    : id % 4096 == 2 ? STATUS_QUEUED
+							     : STATUS_DONE };
 		record_new(&lines, &t);
 		record_set(&lines, &t);
 	}
@@ -327,13 +330,23 @@ static void page_walks_no_further_than_it_may(void **state)
 	world_reopen(&w, STORE_OWNER);
 	next = 0;
 	do {
-		found += store_list(w.store, 1U << STATUS_QUEUED, next, ids, 5, &next);
+		found += store_list(w.store, 1U << STATUS_QUEUED, next, ids + found, 10 - found, &next);
 		rounds++;
 	} while (next != 0);
-	assert_int_equal(found, 1);
-	assert_int_equal(ids[0], 1);
+	assert_int_equal(found, 6);
+	for (int64_t i = 0; i < 6; i++)
+		assert_int_equal(ids[i], (5 - i) * 4096 + 2);
 	assert_int_equal(rounds, 2); /* 20,000 at a time */
-	assert_int_equal(store_counts(w.store).by_status[STATUS_DONE], 20499);
+	/* Chunks without any are no walk at all. */
+	assert_int_equal(store_list(w.store, 1U << STATUS_FAILED, 0, ids, 10, &next), 1);
+	assert_int_equal(ids[0], 1);
+	assert_int_equal(next, 0);
+	/* Upwards. */
+	assert_int_equal(store_next(w.store, 1U << STATUS_QUEUED, 0), 2);
+	assert_int_equal(store_next(w.store, 1U << STATUS_QUEUED, 2), 4098);
+	assert_int_equal(store_next(w.store, 1U << STATUS_QUEUED | 1U << STATUS_DONE, 4098), 4099);
+	assert_int_equal(store_next(w.store, 1U << STATUS_FAILED, 1), 0);
+	assert_int_equal(store_counts(w.store).by_status[STATUS_DONE], 20493);
 }
 
 /* ---- what is left of a deleted task ---- */

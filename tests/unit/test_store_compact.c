@@ -126,6 +126,7 @@ static int setup(void **state)
 	world_open(&w);
 	for (int i = 1; i <= 20; i++) {
 		struct task t = task_full(&w.a);
+		t.idempotency_key = i == 7 ? "key-7" : "key-5";
 		if (i == 7 || i == 5)
 			assert_ok(store_create(w.store, &w.a, &t, &e), &e);
 		else
