@@ -1,7 +1,6 @@
 /*
  * The lists: what runs and waits (in the order of creation), what has ended (newest first).
- * Cards are filled from one task at a time, each read into an arena of its own: a page of tasks with prompts of 256 KiB
- * costs one of them.
+ * Cards are filled from one task at a time, from what this worker has read before (store_glance).
  */
 #include <inttypes.h>
 #include <string.h>
@@ -13,7 +12,7 @@
 #include "partials/text.h"
 #include "store/store.h"
 
-enum { PAGE = 50, REASON_MAX = 300, WALK_MAX = 20000, WALK_CALLS = 64 };
+enum { PAGE = 50, REASON_MAX = 300, WALK_CALLS = 64 };
 
 #define MASK_ACTIVE (1U << STATUS_ACTIVE)
 #define MASK_QUEUED (1U << STATUS_QUEUED)
@@ -121,11 +120,10 @@ static enum err fill_cards(struct app *app, const int64_t *ids, size_t n, struct
 {
 	for (size_t i = 0; i < n; i++) {
 		struct arena a = { 0 };
-		struct task t;
-		enum err rc = store_get(app->store, &a, ids[i], &t, e);
-		/* The list and the task are read one after the other: it may be gone, or have moved on. */
+		const struct task *t;
+		enum err rc = store_glance(app->store, ids[i], &t, NULL, e);
 		if (rc == ERR_OK)
-			fill_card(&a, &t, app->now(), view_item(v, list_of(t.status)));
+			fill_card(&a, t, app->now(), view_item(v, list_of(t->status)));
 		else if (rc == ERR_CORRUPT)
 			log_err(LOG_ERROR, "page.task_unreadable", e);
 		arena_reset(&a);
@@ -136,40 +134,37 @@ static enum err fill_cards(struct app *app, const int64_t *ids, size_t n, struct
 }
 
 /* ---- which ones ---- */
-/* All ids of a status, oldest first; at most max of them, then the newest. */
-static size_t oldest_first(struct app *app, unsigned mask, int64_t *ids, size_t max)
+/*
+ * What runs, then what waits, each oldest first: the first `skip` are passed over.  Returns how many ids were put down, at
+ * most max.
+ */
+static size_t oldest_first(struct app *app, int64_t skip, int64_t *ids, size_t max)
 {
-	int64_t cursor = 0;
+	static const unsigned masks[] = { MASK_ACTIVE, MASK_QUEUED };
 	size_t n = 0;
 
-	for (int i = 0; i < WALK_CALLS && n < max; i++) {
-		n += store_list(app->store, mask, cursor, ids + n, max - n, &cursor);
-		if (cursor == 0)
-			break;
-	}
-	for (size_t i = 0; i < n / 2; i++) {
-		int64_t swap = ids[i];
-		ids[i] = ids[n - 1 - i];
-		ids[n - 1 - i] = swap;
+	for (size_t i = 0; i < sizeof masks / sizeof masks[0]; i++) {
+		for (int64_t id = 0; n < max && (id = store_next(app->store, masks[i], id)) != 0;) {
+			if (skip > 0)
+				skip--;
+			else
+				ids[n++] = id;
+		}
 	}
 	return n;
 }
 
-static enum err fill_active(struct app *app, struct request *rq, int64_t skip, struct view *v, struct errinfo *e)
+static enum err fill_active(struct app *app, int64_t skip, struct view *v, struct errinfo *e)
 {
-	struct store_counts counts = store_counts(app->store);
-	int64_t want = counts.by_status[STATUS_ACTIVE] + counts.by_status[STATUS_QUEUED];
-	size_t max = want < WALK_MAX ? (size_t)want : WALK_MAX;
-	int64_t *ids = arena_alloc(&rq->arena, (max + 1) * sizeof *ids);
-	size_t n = oldest_first(app, MASK_ACTIVE, ids, max);
+	int64_t ids[PAGE + 1]; /* one more than shown: only then there is a next page */
+	size_t n = oldest_first(app, skip, ids, PAGE + 1);
 
-	n += oldest_first(app, MASK_QUEUED, ids + n, max - n);
-	size_t from = (uint64_t)skip < n ? (size_t)skip : n;
-	size_t shown = n - from < PAGE ? n - from : PAGE;
-	if (from + shown < n)
-		view_num(v, "more", (int64_t)(from + shown));
-	view_flag(v, "empty", shown == 0);
-	return fill_cards(app, ids + from, shown, v, e);
+	if (n > PAGE) {
+		n = PAGE;
+		view_num(v, "more", skip + PAGE);
+	}
+	view_flag(v, "empty", n == 0);
+	return fill_cards(app, ids, n, v, e);
 }
 
 static enum err fill_ended(struct app *app, int64_t cursor, struct view *v, struct errinfo *e)
@@ -202,7 +197,7 @@ enum err tasks_fill(struct app *app, struct request *rq, const struct tasks_quer
 	view_text(v, "etag", arena_printf(&rq->arena, "\"%s\"", tasks_etag(app, rq, q)));
 	if (q->completed)
 		return fill_ended(app, q->cursor, v, e);
-	return fill_active(app, rq, q->cursor, v, e);
+	return fill_active(app, q->cursor, v, e);
 }
 
 enum err partial_tasks(struct app *app, struct request *rq, struct response *rs, struct errinfo *e)
