@@ -211,6 +211,39 @@ $(B)/bench/%: tests/bench/%.c
 bench: all $(B)/bench/terminal_client ## the marks: start, dispatch, memory, idle, the terminal
 	tests/run bench
 
+# ---- installation --------------------------------------------------------------------------------
+# Everything is below one directory, found by chompctl from where it lies; the rest are links to it.
+PREFIX  ?= /usr/local
+LIBDIR  := $(PREFIX)/lib/chomp
+UNITDIR := $(PREFIX)/lib/systemd/system
+MANDIR  := $(PREFIX)/share/man
+COMPDIR := $(PREFIX)/share/bash-completion/completions
+MANPAGES := $(wildcard docs/man/*.[0-9])
+COMPLETIONS := $(wildcard scripts/completion/*)
+.PHONY: install uninstall
+
+install: ## copy the built programs to $(DESTDIR)$(PREFIX), with man pages and a systemd unit
+	@for p in $(PROGRAMS) build/htdocs/assets.hdf; do test -e $$p || { echo "$$p is not built: make all" >&2; exit 1; }; done
+	install -d $(DESTDIR)$(LIBDIR)/bin $(DESTDIR)$(LIBDIR)/docs $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(UNITDIR)
+	install -m 0755 $(PROGRAMS) $(DESTDIR)$(LIBDIR)/bin/
+	for d in htdocs cgi-templates nginx scripts; do rm -rf "$(DESTDIR)$(LIBDIR)/$$d"; done
+	cp -R --no-preserve=ownership build/htdocs cgi-templates nginx scripts $(DESTDIR)$(LIBDIR)/
+	rm -f $(addprefix $(DESTDIR)$(LIBDIR)/scripts/,setup lint lint-templates)
+	rm -rf $(DESTDIR)$(LIBDIR)/scripts/systemd $(DESTDIR)$(LIBDIR)/scripts/completion
+	install -m 0644 README.md LICENSE docs/*.md $(DESTDIR)$(LIBDIR)/docs/
+	chmod -R u+rwX,go+rX,go-w $(DESTDIR)$(LIBDIR)
+	ln -sf ../lib/chomp/scripts/chompctl ../lib/chomp/scripts/chomp $(DESTDIR)$(PREFIX)/bin/
+	sed 's|@LIB@|$(LIBDIR)|g' scripts/systemd/chomp.service.in > $(DESTDIR)$(UNITDIR)/chomp.service
+	chmod 0644 $(DESTDIR)$(UNITDIR)/chomp.service
+	for f in $(MANPAGES); do install -D -m 0644 $$f $(DESTDIR)$(MANDIR)/man$${f##*.}/$${f##*/}; done
+	for f in $(COMPLETIONS); do install -D -m 0644 $$f $(DESTDIR)$(COMPDIR)/$${f##*/}; done
+
+uninstall: ## remove what install has put there; state (/var/lib/chomp) stays
+	rm -rf $(DESTDIR)$(LIBDIR)
+	rm -f $(addprefix $(DESTDIR)$(PREFIX)/bin/,chompctl chomp) $(DESTDIR)$(UNITDIR)/chomp.service
+	rm -f $(foreach f,$(MANPAGES),$(DESTDIR)$(MANDIR)/man$(subst .,,$(suffix $(f)))/$(notdir $(f)))
+	rm -f $(addprefix $(DESTDIR)$(COMPDIR)/,$(notdir $(COMPLETIONS)))
+
 # ---- order in the house ------------------------------------------------------------------------
 lint: ## layer check, forbidden calls, template lint
 	@scripts/lint

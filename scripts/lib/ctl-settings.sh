@@ -40,17 +40,24 @@ SETTINGS=(CHOMP_PORT CHOMP_BIND CHOMP_WORKERS CHOMP_SANDBOX_URL CHOMP_SANDBOX_SE
 
 # Where the instance lives.  VAR is canonical, so that two spellings of one directory are one instance.
 settings_place() {
-  local asked=${CHOMP_VAR:-$APP/var}
+  local asked=${CHOMP_VAR:-}
+  AS_ROOT=0
+  [ "$EUID" -ne 0 ] || AS_ROOT=1
+  # In a clone everything is in the clone; what `make install` has laid out keeps state where the system keeps it.
+  BIN=$APP/build/release/bin HTDOCS=$APP/build/htdocs
+  if [ -x "$APP/bin/chomp-worker" ]; then
+    BIN=$APP/bin HTDOCS=$APP/htdocs
+    [ -n "$asked" ] || { [ "$AS_ROOT" -eq 1 ] && asked=/var/lib/chomp/main; } ||
+      asked=${XDG_DATA_HOME:-${HOME:?CHOMP_VAR or HOME has to be set}/.local/share}/chomp
+  fi
+  BIN=${CHOMP_BIN:-$BIN}
+  asked=${asked:-$APP/var}
   [[ $asked != *$'\n'* ]] || die 'CHOMP_VAR must not hold a line break'
   VAR=$(readlink -m -- "$asked") || die "CHOMP_VAR: cannot make sense of $asked"
   [ "$VAR" != / ] || die 'CHOMP_VAR must not be /'
   RUN=$VAR/run
   S6=$RUN/s6
   CONFIG=$RUN/config
-  BIN=${CHOMP_BIN:-$APP/build/release/bin}
-  HTDOCS=$APP/build/htdocs
-  AS_ROOT=0
-  [ "$EUID" -ne 0 ] || AS_ROOT=1
 }
 
 # What the running (or last) instance was started with: CONFIG_OF[name].
