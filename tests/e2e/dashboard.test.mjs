@@ -156,9 +156,10 @@ test('without a terminal the output stays where it was scrolled to while it grow
 describe('when something goes wrong', () => {
 	test('a tap that comes too late is told why', () => withPage(phone, async (page) => {
 		const made = await chomp.create({ prompt: 'x', agent: 'shell' });
-		await page.reload();
 		page.expected = /ERR_FAILED|htmx:sendError|htmx:afterRequest|404/;
+		// Before the page is there: a refresh already under way would take the card away.
 		await page.route('**/partials/**', (route) => route.abort());
+		await page.reload();
 		await chomp.post('delete', { id: made.id });
 		await page.tap(`#run-${made.id}`);
 		await waitFor('the reason', async () => /there is no task/.test(await page.locator('#notice').innerText()));

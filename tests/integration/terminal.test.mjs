@@ -163,7 +163,7 @@ describe('staying', () => {
 	]) {
 		test(`after kill -9 of ${what} a viewer resumes byte for byte, and the agent has not noticed`, async () => {
 			const id = await shell(
-				'for i in $(seq 1 400); do echo "tick $i"; read -rt 0.01 _ || :; done; read -r _; echo bye',
+				'for i in $(seq 1 400); do echo "tick $i"; read -rt 0.01 _ || :; done; echo ready-to-read; read -r _; echo bye',
 			);
 			let v = viewer(chomp, id, { offset: 0 });
 			await v.shows('tick 20');
@@ -173,7 +173,7 @@ describe('staying', () => {
 			for (;;) {
 				const ended = await waitFor(
 					'the last tick, or the end of the connection',
-					async () => (v.text.includes('tick 400') ? 'shown' : v.end ? 'closed' : false),
+					async () => (v.text.includes('ready-to-read') ? 'shown' : v.end ? 'closed' : false),
 					{ context: () => `${JSON.stringify(v.notes)}\n${v.text.slice(-500)}` },
 				);
 				parts.push(v.bytes);

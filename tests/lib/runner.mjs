@@ -1,8 +1,8 @@
-// Runs suites, as many at a time as there are cores, and counts their tests: cmocka programs by what they print, node's test
+// Runs suites, several at a time, and counts their tests: cmocka programs by what they print, node's test
 // files through reporter.mjs. Whatever ends without saying so (a crash, a time-out, a file that does not load) counts as failed.
 // A suite's output is printed whole when it has ended; one that runs alone is shown while it runs.
 //
-// CHOMP_TEST_LANES      how many at a time (default: the cores, at most 4)
+// CHOMP_TEST_LANES      how many at a time (default: two for each core, at most 4: they mostly wait)
 // CHOMP_TEST_RERUN=1    a failed suite of node's runs once more, alone, after all others: what passes then is listed as flaky
 
 import { spawn } from 'node:child_process';
@@ -216,7 +216,7 @@ for (const name of wanted) {
 }
 
 // What is measured must not be disturbed by what runs beside it.
-const lanes = wanted.includes('bench') ? 1 : Math.min(files.length, +process.env.CHOMP_TEST_LANES || Math.min(4, os.availableParallelism()));
+const lanes = wanted.includes('bench') ? 1 : Math.min(files.length, +process.env.CHOMP_TEST_LANES || Math.min(4, 2 * os.availableParallelism()));
 results.push(...(await runAll(files, lanes)));
 const flaky = process.env.CHOMP_TEST_RERUN === '1' ? await rerun(results) : [];
 
