@@ -117,9 +117,27 @@ nginx_write() {
     [[ $hosts == *"\"${host,,}\""* ]] || hosts+=$'\t\t'"\"${host,,}\" 1;"$'\n'
   done
   text=$(<"$APP/nginx/nginx.conf.in") || die "cannot read $APP/nginx/nginx.conf.in"
+  nginx_tls
   text=${text//@USER_LINE@/"$user_line"}
+  text=${text//@HTTP_SERVER@/"$HTTP_SERVER"}
+  text=${text//@LISTEN_TLS@/"$LISTEN_TLS"}
+  text=${text//@TLS@/"$TLS"}
   text=${text//@LISTEN@/"$LISTEN"}
   text=${text//@KNOWN_HOSTS@/"${hosts%$'\n'}"}
   printf '%s\n' "$text" >"$to/nginx.conf" || die "cannot write $to/nginx.conf"
   [ "$AS_ROOT" -eq 0 ] || chmod -R go+rX -- "$to"
+}
+
+# The parts of the configuration that TLS changes: empty without.
+nginx_tls() {
+  HTTP_SERVER='' LISTEN_TLS='' TLS=''
+  [ "$SCHEME" = https ] || return 0
+  LISTEN_TLS=' ssl http2'
+  TLS=$'\t\t'"ssl_certificate \"$CHOMP_TLS_CERT\";"$'\n\t\t'"ssl_certificate_key \"$CHOMP_TLS_KEY\";"$'\n\t\tinclude tls.conf;'
+  [ -n "${CHOMP_HTTP_PORT:-}" ] || return 0
+  directory "$VAR/acme" root root 0755
+  ln -sfn -- "$IN_VAR/acme" "$RUN/nginx/acme"
+  HTTP_SERVER=$(<"$APP/nginx/http-server.conf.in") || die "cannot read $APP/nginx/http-server.conf.in"
+  HTTP_SERVER=${HTTP_SERVER//@HTTP_LISTEN@/"${LISTEN%:*}:$CHOMP_HTTP_PORT"}
+  HTTP_SERVER=${HTTP_SERVER//@ORIGIN@/"$ORIGIN"}
 }

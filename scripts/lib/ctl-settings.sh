@@ -36,7 +36,7 @@ sh_quote() {
 PROGRAMS=(chomp-worker chomp-relay chomp-dispatch chomp-sandbox chomp-shim)
 
 SETTINGS=(CHOMP_PORT CHOMP_BIND CHOMP_WORKERS CHOMP_SANDBOX_URL CHOMP_SANDBOX_SECRET_FILE CHOMP_PUBLIC_ORIGINS CHOMP_AGENTS CHOMP_LOG
-  CHOMP_OPENROUTER_URL CHOMP_CLOUDFLARE_URL CHOMP_ZEN_URL CHOMP_SHELLEY_URL)
+  CHOMP_TLS_CERT CHOMP_TLS_KEY CHOMP_HTTP_PORT CHOMP_OPENROUTER_URL CHOMP_CLOUDFLARE_URL CHOMP_ZEN_URL CHOMP_SHELLEY_URL)
 
 # Where the instance lives.  VAR is canonical, so that two spellings of one directory are one instance.
 settings_place() {
@@ -92,12 +92,34 @@ settings_read() {
   [[ $ADDRESS != localhost ]] || ADDRESS=127.0.0.1
   [[ $ADDRESS =~ ^[0-9]{1,3}(\.[0-9]{1,3}){3}$|^[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*$ ]] ||
     die "CHOMP_BIND is '$ADDRESS': an IP address is wanted, such as 127.0.0.1, 0.0.0.0 or ::1"
+  settings_tls
   settings_origins
   settings_sandbox
   AGENTS=${CHOMP_AGENTS:+$(readlink -m -- "$CHOMP_AGENTS")}
   # Absolute from here on: they are kept for a restart from another directory.
   [ -z "$AGENTS" ] || CHOMP_AGENTS=$AGENTS
   AGENTS=${AGENTS:-$VAR/agents}
+}
+
+# A certificate of the operator's: nginx speaks TLS on CHOMP_PORT, and on CHOMP_HTTP_PORT sends browsers there.
+settings_tls() {
+  local name file
+  SCHEME=http
+  if [ -z "${CHOMP_TLS_CERT:-}${CHOMP_TLS_KEY:-}" ]; then
+    [ -z "${CHOMP_HTTP_PORT:-}" ] || die 'CHOMP_HTTP_PORT leads from http to https: CHOMP_TLS_CERT and CHOMP_TLS_KEY have to be set'
+    return 0
+  fi
+  SCHEME=https
+  for name in CHOMP_TLS_CERT CHOMP_TLS_KEY; do
+    file=${!name:-}
+    [ -n "$file" ] || die "$name is missing: TLS takes both, CHOMP_TLS_CERT (with its chain) and CHOMP_TLS_KEY"
+    [ -f "$file" ] && [ -r "$file" ] || die "$name: cannot read $file"
+    [[ $file != *[\"\'\\\$\;\{\}]* && $file != *[[:cntrl:]]* ]] || die "$name: a path without quotes, \$, ; and braces is wanted"
+    # Absolute, for a restart from another directory; the last link is kept, since certbot renews by changing it.
+    [[ $file == /* ]] || printf -v "$name" '%s' "$PWD/$file"
+  done
+  [ -z "${CHOMP_HTTP_PORT:-}" ] || number_in CHOMP_HTTP_PORT "$CHOMP_HTTP_PORT" 1 65535
+  [ "${CHOMP_HTTP_PORT:-}" != "$PORT" ] || die "CHOMP_HTTP_PORT and CHOMP_PORT are both $PORT"
 }
 
 # PUBLIC_ORIGINS: what browsers may call us, the loopback names always among them where we listen there.  DIAL is where
@@ -108,9 +130,9 @@ settings_origins() {
   LISTEN=$host:$PORT
   DIAL=$ADDRESS
   case $ADDRESS in
-    127.* | ::1) own="http://$host:$PORT http://localhost:$PORT" ;;
-    0.0.0.0) own="http://127.0.0.1:$PORT http://localhost:$PORT" DIAL=127.0.0.1 ;;
-    ::) own="http://[::1]:$PORT http://localhost:$PORT" DIAL=::1 ;;
+    127.* | ::1) own="$SCHEME://$host:$PORT $SCHEME://localhost:$PORT" ;;
+    0.0.0.0) own="$SCHEME://127.0.0.1:$PORT $SCHEME://localhost:$PORT" DIAL=127.0.0.1 ;;
+    ::) own="$SCHEME://[::1]:$PORT $SCHEME://localhost:$PORT" DIAL=::1 ;;
   esac
   ORIGINS=()
   if [ -z "${CHOMP_PUBLIC_ORIGINS:-}" ] && [[ $ADDRESS != 127.* && $ADDRESS != ::1 ]]; then
@@ -126,15 +148,17 @@ settings_origins() {
   done
   PUBLIC_ORIGINS=${ORIGINS[*]}
   ORIGIN=${ORIGINS[0]}
+  [[ $SCHEME == http || $ORIGIN == https:* ]] ||
+    die "CHOMP_PUBLIC_ORIGINS begins with $ORIGIN, but with CHOMP_TLS_CERT set chomp is reached by https"
 }
 
 # The sandbox host: ours, started and supervised here, unless CHOMP_SANDBOX_URL points elsewhere.
 settings_sandbox() {
   SANDBOX_URL=${CHOMP_SANDBOX_URL:-} SANDBOX_SECRET=${CHOMP_SANDBOX_SECRET_FILE:-} SANDBOX_LOCAL=1
-  CALLBACK_URL=http://$LISTEN
+  CALLBACK_URL=$SCHEME://$LISTEN
   case $ADDRESS in
-    0.0.0.0) CALLBACK_URL=http://127.0.0.1:$PORT ;;
-    ::) CALLBACK_URL="http://[::1]:$PORT" ;;
+    0.0.0.0) CALLBACK_URL=$SCHEME://127.0.0.1:$PORT ;;
+    ::) CALLBACK_URL="$SCHEME://[::1]:$PORT" ;;
   esac
   [ -z "$SANDBOX_URL" ] || [ "$SANDBOX_URL" = "unix:$RUN/sandbox/sandbox.sock" ] || SANDBOX_LOCAL=0
   [ -z "$SANDBOX_SECRET" ] || SANDBOX_SECRET=$(readlink -m -- "$SANDBOX_SECRET")
@@ -155,7 +179,7 @@ settings_save() {
     for name in "${SETTINGS[@]}"; do
       [ -z "${!name:-}" ] || printf '%s=%s\n' "$name" "${!name//$'\n'/ }"
     done
-    printf '%s=%s\n' origin "$ORIGIN" origins "$PUBLIC_ORIGINS" listen "$LISTEN" dial "$DIAL" port "$PORT" \
+    printf '%s=%s\n' origin "$ORIGIN" origins "$PUBLIC_ORIGINS" listen "$LISTEN" dial "$DIAL" port "$PORT" scheme "$SCHEME" \
       users "$([ "$AS_ROOT" -eq 1 ] && echo separate || echo "$(id -un)")" sandbox "${SANDBOX_URL:-local}" \
       in_var "$IN_VAR" in_app "$IN_APP" services "${SERVICES[*]}"
   } >"$CONFIG.new" && mv -f "$CONFIG.new" "$CONFIG" || die "cannot write $CONFIG"

@@ -62,6 +62,13 @@ descriptors_close() {
 probe() {
   local fd line
   PROBE='' PROBE_BODY=''
+  if [ "$SCHEME" = https ]; then
+    # Whether the certificate fits the name is for browsers to judge; here only life is asked for.
+    line=$(curl -sk --max-time 5 --connect-to "::$DIAL:$PORT" -w '\n%{http_code}' -- "$ORIGIN/api/health") || return 1
+    PROBE=${line##*$'\n'} PROBE_BODY=${line%$'\n'*}
+    [ "$PROBE" = 200 ]
+    return
+  fi
   { exec {fd}<>"/dev/tcp/$DIAL/$PORT"; } 2>/dev/null || return 1
   printf 'GET /api/health HTTP/1.0\r\nHost: %s\r\n\r\n' "${ORIGIN#*://}" >&"$fd" 2>/dev/null
   read -rt 5 -u "$fd" line && PROBE=${line#* } PROBE=${PROBE:0:3}
