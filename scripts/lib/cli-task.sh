@@ -110,6 +110,7 @@ owner_run() {
 	if [[ ${opt[next]-}${opt[all]-} ]]; then
 		[[ ${opt[next]-}${opt[all]-} == 1 ]] || die 2 "run: either --next or --all"
 		no_words run
+		[[ ! ${opt[watch]-} || ${opt[next]-} ]] || die 2 "run: --watch is for one task"
 		run_waiting
 		return
 	fi
@@ -121,18 +122,25 @@ owner_run() {
 
 # Auto-run, or somebody else, may have been faster: that is no failure here.
 run_waiting() {
-	local waiting id rc
+	local waiting id rc ran=''
+	scratch_file
+	set -o pipefail
 	waiting=$(pages status=queued | jq -rs 'map(.tasks[]) | map(select((.held or .parked_until != null) | not))
-		| sort_by(-.priority, (.id | tonumber))[].id' 2>/dev/null) || { rc=$? && not_chomp_unless "$rc" && return; }
+		| sort_by(-.priority, (.id | tonumber))[].id') || return
 	for id in $waiting; do
 		rc=0
 		move run "$id" 2>"$scratch/said" || rc=$?
 		[[ $rc != 3 ]] || continue
 		cat -- "$scratch/said" >&2
 		((rc == 0)) || return "$rc"
-		[[ ! ${opt[next]-} ]] || { [[ ! ${opt[watch]-} ]] || owner_watch "$id" && return; }
+		ran=$id
+		[[ ! ${opt[next]-} ]] || break
 	done
-	[[ $waiting && ! ${opt[next]-} ]] || wants_json || printf 'chomp: no task waits\n' >&2
+	if [[ ! $ran ]]; then
+		printf 'chomp: no task waits\n' >&2
+	elif [[ ${opt[next]-} && ${opt[watch]-} ]]; then
+		owner_watch "$ran"
+	fi
 }
 
 # ---- one verb, one task -----------------------------------------------------------------------------------------------------
@@ -162,6 +170,7 @@ move() {
 	else
 		cat -- "$scratch/call" >&2
 	fi
+	((rc)) || answered || return
 	if ((rc)); then
 		advise "$rc"
 		if wants_json; then jq -ce 'select(.error)' <<<"$answer" 2>/dev/null; fi

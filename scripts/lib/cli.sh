@@ -99,8 +99,11 @@ ask() {
 	local rc=0
 	owner_connect
 	call "$@" || rc=$?
-	((rc == 0)) && return
-	advise "$rc" "$@"
+	if ((rc == 0)); then
+		[[ $out ]] || answered
+		return
+	fi
+	advise "$rc"
 	if wants_json; then jq -ce 'select(.error)' <<<"$answer" 2>/dev/null; fi
 	return "$rc"
 }
@@ -111,11 +114,15 @@ wants_json() {
 	[[ ${opt[json]-} ]]
 }
 
-# show FILTER [jq options]: the answer by a filter of lib/cli.jq.
+# view FILTER [jq options]: the answer by a filter of lib/cli.jq.
 view() {
 	local filter=$1
 	shift
 	jq -r -L "$here/lib" "${LOOK[@]}" "$@" "include \"cli\"; $filter" 2>/dev/null || not_chomp
+}
+
+answered() {
+	[[ $answer == *[![:space:]]* ]] || not_chomp
 }
 
 not_chomp() {
@@ -136,7 +143,7 @@ tell() {
 look() {
 	local width=0 colour=false size
 	if [[ -t 1 ]]; then
-		size=$(stty size 2>/dev/null <&1) || size=
+		{ size=$(stty size 2>/dev/null <&3) || size=''; } 3>&1
 		width=${COLUMNS:-${size#* }}
 		[[ $width =~ ^[1-9][0-9]{0,3}$ ]] || width=80
 		[[ ${NO_COLOR:-} || ${TERM:-dumb} == dumb ]] || colour=true

@@ -36,8 +36,9 @@ export async function startCallbackServer({ host = '127.0.0.1', port = 0, socket
 				return undefined;
 			}
 			const said = reply({ method: rq.method, path, headers: rq.headers, body });
+			if (said?.cut) return rq.socket.destroy(); // it took effect, and nobody is told
 			res.writeHead(said?.status ?? 200, { 'Content-Type': 'application/json', ...said?.headers });
-			res.end(JSON.stringify(said?.body ?? { id: '1', status: 'active', next: 'done' }));
+			res.end(said?.raw ?? JSON.stringify(said?.body ?? { id: '1', status: 'active', next: 'done' }));
 		});
 	});
 	server.keepAliveTimeout = 1000;
