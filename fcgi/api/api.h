@@ -9,6 +9,8 @@ handler_fn api_task_create, api_task_list, api_task_get, api_task_delete;
 /* verbs.c: the state machine */
 handler_fn api_task_run, api_task_update, api_task_done, api_task_fail, api_task_handoff, api_task_cancel,
 	api_task_retry;
+/* gate.c, review.c */
+handler_fn api_task_gate, api_task_approve, api_task_sendback;
 /* artifacts.c */
 handler_fn api_artifact_post, api_artifact_get;
 /* output.c */

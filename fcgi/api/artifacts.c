@@ -6,6 +6,7 @@
 #include "api/answer.h"
 #include "api/api.h"
 #include "core/json.h"
+#include "model/patch.h"
 #include "store/output.h"
 #include "store/store.h"
 
@@ -13,6 +14,7 @@ struct artifact_job {
 	struct access_claim claim;
 	const char *name;
 	int64_t size, now;
+	struct patch_stat patch;
 };
 
 /* Where the artifact is in the task's list, or would be. */
@@ -52,11 +54,18 @@ static enum err record_artifact(struct task *t, struct arena *a, void *arg, bool
 	if (t->artifact_count > 0)
 		memcpy(all, t->artifacts, t->artifact_count * sizeof *all);
 	all[i] = (struct artifact){ .name = job->name, .size = job->size, .at = job->now,
-				    .session = task_open_session(t)->id };
+				    .session = task_open_session(t)->id, .patch = job->patch };
 	t->artifacts = all;
 	t->artifact_count += i == t->artifact_count ? 1 : 0;
 	t->updated = job->now;
 	return ERR_OK;
+}
+
+static bool is_patch(const char *name)
+{
+	size_t len = strlen(name);
+
+	return len > 6 && strcmp(name + len - 6, ".patch") == 0;
 }
 
 static enum err wanted_name(struct request *rq, const char **out, struct errinfo *e)
@@ -87,6 +96,8 @@ enum err api_artifact_post(struct app *app, struct request *rq, struct response 
 	if ((rc = store_get(app->store, &rq->arena, id, &t, e)) != ERR_OK || (rc = check_open(&job, &t, e)) != ERR_OK ||
 	    (rc = artifact_write(app->var, id, job.name, rq->body, rq->body_len, e)) != ERR_OK)
 		return rc;
+	if (is_patch(job.name))
+		job.patch = patch_count(rq->body, rq->body_len);
 	struct change c = { record_artifact, &job };
 	if ((rc = store_change(app->store, &rq->arena, id, c, &t, e)) != ERR_OK)
 		return rc;

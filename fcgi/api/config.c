@@ -10,7 +10,7 @@
 #include "store/agents.h"
 #include "store/settings.h"
 
-enum { PREVIEW_TAIL = 4, PREVIEW_MIN = 12, TIMEOUT_MAX_S = 7 * 24 * 3600, ACTIVE_MAX = 1000, LOOPS_MAX = 100 };
+enum { PREVIEW_TAIL = 4, PREVIEW_MIN = 12, TIMEOUT_MAX_S = 7 * 24 * 3600, ACTIVE_MAX = 1000 };
 
 /* ---- keys ---- */
 /* Never more than half of it: the last four characters of a long key, nothing of a short one. */
@@ -96,6 +96,7 @@ static void write_settings(struct jw *w, const char *key, const struct settings 
 	jw_object(w, key);
 	jw_bool(w, "auto_run", s->auto_run);
 	jw_bool(w, "paused", s->paused);
+	jw_bool(w, "auto_resume", s->auto_resume);
 	jw_i64(w, "max_active", s->max_active);
 	jw_str(w, "default_agent", s->default_agent);
 	jw_i64(w, "gate_loops", s->gate_loops);
@@ -165,8 +166,9 @@ static enum err read_settings(struct settings *s, void *arg, struct errinfo *e)
 
 	if ((rc = form_bool_opt(f, "auto_run", &s->auto_run, e)) != ERR_OK ||
 	    (rc = form_bool_opt(f, "paused", &s->paused, e)) != ERR_OK ||
+	    (rc = form_bool_opt(f, "auto_resume", &s->auto_resume, e)) != ERR_OK ||
 	    (rc = form_i64_opt(f, "max_active", 0, ACTIVE_MAX, &s->max_active, e)) != ERR_OK ||
-	    (rc = form_i64_opt(f, "gate_loops", 0, LOOPS_MAX, &s->gate_loops, e)) != ERR_OK ||
+	    (rc = form_i64_opt(f, "gate_loops", 0, GATE_LOOPS_MAX, &s->gate_loops, e)) != ERR_OK ||
 	    (rc = form_i64_opt(f, "token_budget", 0, NUMBER_MAX, &s->token_budget, e)) != ERR_OK ||
 	    (rc = read_timeout(f, &s->session_timeout_s, e)) != ERR_OK ||
 	    (rc = form_str_opt(f, "default_agent", 0, 64, &s->default_agent, e)) != ERR_OK ||

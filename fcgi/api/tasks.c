@@ -63,6 +63,7 @@ static enum err read_texts(const struct form *f, struct task *t, const char **on
 	    (rc = form_str_opt(f, "router", 0, TEXT_MAX, &t->router, e)) != ERR_OK ||
 	    (rc = form_str_opt(f, "host", 0, TEXT_MAX, &t->host, e)) != ERR_OK ||
 	    (rc = form_str_opt(f, "network", 0, TEXT_MAX, &t->network, e)) != ERR_OK ||
+	    (rc = form_str_opt(f, "gate", 0, TEXT_MAX, &t->gate, e)) != ERR_OK ||
 	    (rc = form_str_opt(f, "on_budget", 0, TEXT_MAX, on_budget, e)) != ERR_OK)
 		return rc;
 	t->dir = or_null(t->dir);
@@ -73,7 +74,25 @@ static enum err read_texts(const struct form *f, struct task *t, const char **on
 	t->router = or_null(t->router);
 	t->host = or_null(t->host);
 	t->network = or_null(t->network);
+	t->gate = or_null(t->gate);
 	*on_budget = or_null(*on_budget);
+	return ERR_OK;
+}
+
+/* A script of the repository: a path that stays inside it.  Which tree it is taken from is settled in the box. */
+static enum err check_gate(const struct task *t, struct errinfo *e)
+{
+	enum err rc = plain_argument("gate", t->gate, e);
+
+	if (rc != ERR_OK || t->gate == NULL || strcmp(t->gate, "none") == 0)
+		return rc;
+	for (const char *p = t->gate; *p != '\0';) {
+		size_t n = strcspn(p, "/");
+		if (n == 0 || (n == 2 && memcmp(p, "..", 2) == 0))
+			return err_set(e, ERR_BAD_INPUT, 0,
+				       "gate: a path inside the repository is wanted, such as gates/health.sh, or none");
+		p += n + (p[n] == '/' ? 1 : 0);
+	}
 	return ERR_OK;
 }
 
@@ -92,7 +111,7 @@ static enum err check_texts(struct app *app, struct request *rq, const struct ta
 	    (rc = one_of("router", t->router, router_names, e)) != ERR_OK ||
 	    (rc = one_of("host", t->host, hosts, e)) != ERR_OK ||
 	    (rc = one_of("network", t->network, networks, e)) != ERR_OK ||
-	    (rc = one_of("on_budget", on_budget, budgets, e)) != ERR_OK)
+	    (rc = one_of("on_budget", on_budget, budgets, e)) != ERR_OK || (rc = check_gate(t, e)) != ERR_OK)
 		return rc;
 	if (t->host != NULL && strcmp(t->host, "cloudflare") == 0 && t->dir != NULL && t->repo_url == NULL)
 		return err_wire(e, ERR_BAD_INPUT, "dir_needs_local",
@@ -110,10 +129,14 @@ static enum err read_create(struct app *app, struct request *rq, const struct fo
 	if ((rc = settings_read(app->var, &rq->arena, &s, e)) != ERR_OK)
 		return rc;
 	t->token_budget = s.token_budget;
+	t->gate_loops = s.gate_loops;
 	if ((rc = read_texts(f, t, &on_budget, e)) != ERR_OK ||
 	    (rc = check_texts(app, rq, t, on_budget, e)) != ERR_OK ||
 	    (rc = form_i64_opt(f, "priority", -PRIORITY_MAX, PRIORITY_MAX, &t->priority, e)) != ERR_OK ||
 	    (rc = form_i64_opt(f, "token_budget", 0, NUMBER_MAX, &t->token_budget, e)) != ERR_OK ||
+	    (rc = form_i64_opt(f, "gate_loops", 0, GATE_LOOPS_MAX, &t->gate_loops, e)) != ERR_OK ||
+	    (rc = form_bool_opt(f, "gate_edits", &t->gate_edits, e)) != ERR_OK ||
+	    (rc = form_bool_opt(f, "review", &t->review.wanted, e)) != ERR_OK ||
 	    (rc = form_bool_opt(f, "run", run, e)) != ERR_OK)
 		return rc;
 	t->on_budget = on_budget != NULL && strcmp(on_budget, "stop") == 0 ? BUDGET_STOP : BUDGET_FLAG;

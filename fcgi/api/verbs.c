@@ -5,11 +5,12 @@
 #include "api/access.h"
 #include "api/answer.h"
 #include "api/api.h"
+#include "api/report.h"
 #include "api/run.h"
-#include "core/json.h"
+#include "core/clock.h"
 #include "core/number.h"
-#include "model/codec.h"
 #include "model/transition.h"
+#include "store/settings.h"
 #include "store/store.h"
 
 /* ---- run ---- */
@@ -56,39 +57,10 @@ struct verb_job {
 	struct access_claim claim;
 	struct report report;
 	const char *reason;
+	int64_t parked_until; /* of a handoff; 0: it is none for a time */
+	bool resume;
 	int64_t now;
 };
-
-static enum err read_usage(const struct form *f, struct usage *u, struct errinfo *e)
-{
-	struct json_object *o = NULL;
-	enum err rc;
-
-	if (f->json == NULL)
-		return ERR_OK;
-	if ((rc = jr_obj_opt(f->json, "usage", &o, e)) != ERR_OK || o == NULL)
-		return rc;
-	return usage_read(o, u, e);
-}
-
-static enum err read_report(const struct form *f, struct report *r, struct errinfo *e)
-{
-	enum err rc;
-
-	*r = (struct report)REPORT_NONE;
-	if ((rc = form_i64_opt(f, "tokens", 0, NUMBER_MAX, &r->tokens, e)) != ERR_OK ||
-	    (rc = read_usage(f, &r->usage, e)) != ERR_OK ||
-	    (rc = form_str_opt(f, "result", 0, LONG_TEXT_MAX, &r->result, e)) != ERR_OK ||
-	    (rc = form_str_opt(f, "summary", 0, LONG_TEXT_MAX, &r->summary, e)) != ERR_OK ||
-	    (rc = form_i64_opt(f, "exit_code", -255, 255, &r->exit_code, e)) != ERR_OK)
-		return rc;
-	r->has_exit_code = form_has(f, "exit_code");
-	if (r->result != NULL && *r->result == '\0')
-		r->result = NULL;
-	if (r->summary != NULL && *r->summary == '\0')
-		r->summary = NULL;
-	return ERR_OK;
-}
 
 /* Old images say done with result "failed": that is a failure. */
 static void settle_verb(struct verb_job *job)
@@ -100,12 +72,31 @@ static void settle_verb(struct verb_job *job)
 	job->report.result = NULL;
 }
 
+static enum err read_handoff(struct app *app, struct request *rq, const struct form *f, struct verb_job *job,
+			     struct errinfo *e)
+{
+	const char *until = NULL;
+	struct settings s;
+	enum err rc;
+
+	job->reason = job->report.summary;
+	if (job->reason == NULL && form_str(f, "context", 1, LONG_TEXT_MAX, &job->reason, e) != ERR_OK)
+		return err_set(e, ERR_BAD_INPUT, 0, "summary is missing: what should the next agent know?");
+	if ((rc = form_str_opt(f, "parked_until", 0, 64, &until, e)) != ERR_OK || until == NULL || *until == '\0')
+		return rc;
+	if (clock_parse(until, &job->parked_until) < 0 || job->parked_until <= 0)
+		return err_set(e, ERR_BAD_INPUT, 0, "parked_until: a time (RFC 3339) is wanted");
+	if ((rc = settings_read(app->var, &rq->arena, &s, e)) == ERR_OK)
+		job->resume = s.auto_resume;
+	return rc;
+}
+
 static enum err read_job(struct app *app, struct request *rq, const struct form *f, struct verb_job *job,
 			 struct errinfo *e)
 {
 	enum err rc;
 
-	if ((rc = access_claim(app, rq, &job->claim, e)) != ERR_OK || (rc = read_report(f, &job->report, e)) != ERR_OK)
+	if ((rc = access_claim(app, rq, &job->claim, e)) != ERR_OK || (rc = report_read(f, &job->report, e)) != ERR_OK)
 		return rc;
 	job->now = app->now();
 	settle_verb(job);
@@ -119,14 +110,7 @@ static enum err read_job(struct app *app, struct request *rq, const struct form 
 			return err_set(e, ERR_BAD_INPUT, 0, "reason is missing: say what went wrong");
 		job->reason = job->report.summary;
 	}
-	if (job->verb == HANDOFF) {
-		job->reason = job->report.summary;
-		if (job->reason == NULL)
-			return form_str(f, "context", 1, LONG_TEXT_MAX, &job->reason, e) == ERR_OK ?
-				       ERR_OK :
-				       err_set(e, ERR_BAD_INPUT, 0, "summary is missing: what should the next agent know?");
-	}
-	return ERR_OK;
+	return job->verb == HANDOFF ? read_handoff(app, rq, f, job, e) : ERR_OK;
 }
 
 static enum err do_verb(struct task *t, struct arena *a, void *arg, bool *skip, struct errinfo *e)
@@ -141,12 +125,16 @@ static enum err do_verb(struct task *t, struct arena *a, void *arg, bool *skip, 
 	case UPDATE:
 		return task_update(t, a, &job->report, job->now, e);
 	case DONE:
+		if (!job->claim.owner && task_gate_due(t))
+			return err_wire(e, ERR_CONFLICT, "gate_due", "the gate %s has not passed this work yet", t->gate);
 		return task_done(t, a, &job->report, job->now, e);
 	case FAIL:
 		return task_fail(t, a, job->reason, &job->report, job->now, e);
 	case HANDOFF:
 		break;
 	}
+	if (job->parked_until != 0)
+		return task_park(t, job->reason, job->parked_until, job->resume, job->now, e);
 	return task_handoff(t, job->reason, job->now, e);
 }
 

@@ -10,7 +10,7 @@
 
 #include "core/log.h"
 #include "dispatch/dispatcher.h"
-#include "store/plan.h"
+#include "dispatch/start.h"
 
 void autorun_release(struct autorun *r)
 {
@@ -144,74 +144,26 @@ static const struct waiting *choose(struct dispatcher *d, int64_t *next)
 }
 
 /* ---- starting ---- */
-struct start {
-	struct dispatcher *d;
-	const char *sid; /* of the new session; NULL: none was opened */
-	const char *refused;
-};
-
-/* A task that cannot be run waits for its owner, and says why. */
-static void hold(struct task *t, struct arena *a, struct start *st, const struct errinfo *e)
+static bool may_start(const struct settings *s, const struct task *t, int64_t now, void *arg)
 {
-	t->held = true;
-	t->error = st->refused = arena_strdup(a, e->what);
-	t->updated = st->d->wall_ms();
-}
+	struct dispatcher *d = arg;
 
-static enum err open_session(struct task *t, struct arena *a, void *arg, bool *skip,
-			     struct errinfo *e)
-{
-	struct start *st = arg;
-	struct dispatcher *d = st->d;
-	struct plan_wish none = { 0 };
-	struct run_input in;
-	struct settings s;
-	enum err rc = settings_read(d->var, a, &s, e);
-
-	if (rc != ERR_OK)
-		return rc;
-	*skip = true;
-	if (!s.auto_run || s.paused ||
-	    store_counts(d->store).by_status[STATUS_ACTIVE] >= s.max_active)
-		d->autorun.known = false; /* the settings are others than we thought, or their news
-					     are on the way */
-	else if (t->status == STATUS_QUEUED && !t->held && t->parked_until <= d->wall_ms())
-		*skip = false;
-	if (*skip)
-		return ERR_OK;
-	if ((rc = plan_session(d->var, a, &s, t, &none, d->wall_ms(), &in, e)) == ERR_OK &&
-	    (rc = task_run(t, a, &in, d->wall_ms(), e)) == ERR_OK)
-		st->sid = task_last_session(t)->id;
-	if (rc == ERR_BAD_INPUT || rc == ERR_CONFLICT) {
-		hold(t, a, st, e);
-		rc = ERR_OK;
-	}
-	return rc;
+	if (s->auto_run && !s->paused &&
+	    store_counts(d->store).by_status[STATUS_ACTIVE] < s->max_active)
+		return !t->held && t->parked_until <= now;
+	d->autorun.known = false; /* the settings are others than we thought, or their news are on the way */
+	return false;
 }
 
 static int64_t start(struct dispatcher *d, int64_t id)
 {
-	struct start st = { .d = d };
-	struct arena a = { 0 };
-	struct errinfo e = { 0 };
-	int64_t next = 0;
-	enum err rc =
-		store_change(d->store, &a, id, (struct change){ open_session, &st }, NULL, &e);
+	struct start st = { .d = d, .may = may_start, .arg = d };
+	enum err rc = start_task(&st, id);
 
-	d->changed = true;
-	if (rc == ERR_OK)
-		d->durable = store_version(d->store);
-	if (rc == ERR_OK && st.sid != NULL)
-		log_event(LOG_INFO, "autorun.started", LOG_I("id", id), LOG_S("session", st.sid));
-	else if (rc == ERR_OK && st.refused != NULL)
-		log_event(LOG_WARN, "autorun.held", LOG_I("id", id), LOG_S("why", st.refused));
-	else if (rc != ERR_OK && rc != ERR_NOT_FOUND) {
-		log_err(LOG_WARN, "autorun.refused", &e);
-		d->autorun.retry_at = next =
-			d->mono_ms() + (rc == ERR_BUSY ? STORE_RETRY_MS : STORE_REFUSED_MS);
-	}
-	arena_reset(&a);
-	return next;
+	if (rc == ERR_OK || rc == ERR_NOT_FOUND)
+		return 0;
+	d->autorun.retry_at = d->mono_ms() + (rc == ERR_BUSY ? STORE_RETRY_MS : STORE_REFUSED_MS);
+	return d->autorun.retry_at;
 }
 
 int64_t autorun_round(struct dispatcher *d)

@@ -8,6 +8,7 @@
 #include "dispatch/kill.h"
 #include "dispatch/outbox.h"
 #include "dispatch/reconcile.h"
+#include "dispatch/resume.h"
 #include "dispatch/sessionlog.h"
 #include "store/output.h"
 
@@ -133,6 +134,19 @@ static void take_session(struct job *j, const struct session *s)
 	j->due = 0;
 }
 
+/* A parked task has no session to watch: its job has neither session nor dispatch. */
+static void take_parked(struct dispatcher *d, const struct task *t, int64_t version)
+{
+	struct job *j = find(d, t->id, "", "");
+
+	if (j == NULL)
+		j = insert(d, t->id);
+	j->wanted = true;
+	j->parked_until = t->parked_until;
+	j->version = version;
+	j->due = 0;
+}
+
 static enum err refresh_task(struct dispatcher *d, struct arena *a, int64_t id, int64_t version,
 			     struct errinfo *e)
 {
@@ -146,9 +160,12 @@ static enum err refresh_task(struct dispatcher *d, struct arena *a, int64_t id, 
 		struct job *j = work ? find_or_insert(d, id, s->id, s->dispatch.id) : NULL;
 		if (j != NULL) {
 			take_session(j, s);
+			j->passed_on = task_heir(&t, s) != NULL;
 			j->version = version;
 		}
 	}
+	if (rc == ERR_OK && t.status == STATUS_QUEUED && t.parked_until != 0 && !t.held)
+		take_parked(d, &t, version);
 	return rc;
 }
 
@@ -291,6 +308,8 @@ static int64_t job_round(struct job *j, int64_t mono)
 		return NEVER; /* its last calls end, then it is forgotten */
 	if (j->hold > mono)
 		return j->hold;
+	if (j->parked_until != 0)
+		return resume_round(j);
 	if (j->kill_state == STEP_PENDING)
 		return kill_round(j);
 	if (j->open && j->dispatch_state == STEP_PENDING)

@@ -42,6 +42,8 @@ struct job {
 	int64_t version;
 	char sandbox_id[HOST_ID_MAX + 1]; /* "": not known */
 	bool open, has_exit_code, contact_error;
+	bool passed_on; /* closed by a gate; the next session goes on in its sandbox */
+	int64_t parked_until; /* wall; then this is no session but a task that waits to be resumed, 0: it is not */
 	enum result result;
 	enum step dispatch_state, kill_state;
 	int64_t dispatch_attempts, dispatch_next_at, dispatch_since;

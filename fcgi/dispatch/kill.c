@@ -20,7 +20,7 @@ static bool own_word(const struct job *j)
 	bool late = j->expires_at != 0 && j->ended_at >= j->expires_at;
 
 	return (j->result == RESULT_DONE || j->result == RESULT_FAILED ||
-		j->result == RESULT_HANDOFF) &&
+		j->result == RESULT_HANDOFF || (j->result == RESULT_GATE_FAILED && !j->passed_on)) &&
 	       !late && j->dispatch_state != STEP_FAILED;
 }
 
@@ -162,6 +162,10 @@ int64_t kill_round(struct job *j)
 	int64_t until = say_farewell(j, mono);
 	if (until != 0)
 		return until;
+	if (j->passed_on) { /* its output is copied; the sandbox is the next session's to end */
+		enum err rc = outcome_killed(j);
+		return rc == ERR_OK ? NEVER : j->d->mono_ms() + STORE_RETRY_MS;
+	}
 	if (!job_durable(j))
 		return j->d->refused_until;
 	const char *id = j->sandbox_id[0] != '\0' ? j->sandbox_id : j->dispatch_id;

@@ -87,6 +87,18 @@ static enum err put_custom(struct jw *w, const char *var, struct arena *a, struc
 	return ERR_OK;
 }
 
+/* What run-agent needs of the task besides: its gate, and how many tokens are left of its budget. */
+static void put_limits(struct jw *w, const struct task *t, struct arena *a)
+{
+	if (t->gate != NULL)
+		jw_str(w, "GATE_SCRIPT", t->gate);
+	if (t->gate_edits)
+		jw_str(w, "GATE_EDITS", "1");
+	if (t->token_budget > 0)
+		jw_str(w, "TOKENS_LEFT",
+		       arena_printf(a, "%" PRId64, t->token_budget > t->tokens ? t->token_budget - t->tokens : 0));
+}
+
 static enum err put_env(struct jw *w, const struct payload_input *in, struct arena *a,
 			struct errinfo *e)
 {
@@ -98,6 +110,7 @@ static enum err put_env(struct jw *w, const struct payload_input *in, struct are
 		rc = put_own_keys(w, in->var, a, agent != NULL ? agent : "", e);
 	else if (strcmp(router, "custom") == 0)
 		rc = put_custom(w, in->var, a, e);
+	put_limits(w, in->task, a);
 	if (rc == ERR_OK && router != NULL && *router != '\0')
 		rc = put_router_keys(w, in->var, a, router, e);
 	jw_object_end(w);
@@ -152,6 +165,25 @@ static size_t put_history(struct jw *w, const struct task *t, const struct sessi
 	return first;
 }
 
+/* ---- the prompt ---- */
+/*
+ * What was sent back with a comment: the comment is the next session's prompt.  A coding agent is told the task again with
+ * it; for a shell the comment alone is the script.
+ */
+static const char *prompt_of(const struct payload_input *in, struct arena *a)
+{
+	const struct task *t = in->task;
+	const char *agent = in->session->agent;
+
+	if (t->review.state != REVIEW_SENT_BACK || t->review.comment == NULL)
+		return text_or_empty(t->prompt);
+	if (agent != NULL && strcmp(agent, "shell") == 0)
+		return t->review.comment;
+	return arena_printf(a,
+			    "%s\n\nThe result of an earlier session was reviewed and sent back with this comment:\n%s\n",
+			    text_or_empty(t->prompt), t->review.comment);
+}
+
 /* ---- the whole ---- */
 static void put_some(struct jw *w, const char *key, const char *text)
 {
@@ -174,6 +206,7 @@ static void put_session(struct jw *w, const struct payload_input *in, struct are
 	put_some(w, "branch", t->branch);
 	put_some(w, "dir", t->dir);
 	put_some(w, "network", t->network);
+	put_some(w, "gate", t->gate);
 	if (s->expires_at != 0)
 		jw_i64(w, "timeoutSeconds",
 		       s->expires_at - in->now < 1000 ? 1 : (s->expires_at - in->now) / 1000);
@@ -215,7 +248,7 @@ enum err payload_build(const struct payload_input *in, struct arena *a, struct s
 	jw_object_end(&w);
 	if ((rc = put_env(&w, in, a, e)) != ERR_OK)
 		return rc;
-	jw_str(&w, "prompt", text_or_empty(in->task->prompt));
+	jw_str(&w, "prompt", prompt_of(in, a));
 	size_t used = out->len - from + SPARE;
 	if (used > HOST_BODY_MAX)
 		return err_set(e, ERR_TOO_LARGE, 0,

@@ -56,7 +56,7 @@ static void add_exit_code(struct job *j, const struct host_status *st)
 
 	if (!st->running && st->has_exit_code && !j->has_exit_code &&
 	    (j->result == RESULT_DONE || j->result == RESULT_FAILED ||
-	     j->result == RESULT_HANDOFF) &&
+	     j->result == RESULT_HANDOFF || j->result == RESULT_GATE_FAILED) &&
 	    outcome_ended(j, &v, &closed) == ERR_OK)
 		j->has_exit_code = true;
 }

@@ -38,6 +38,26 @@ static void write_outbox(struct jw *w, const char *key, const struct outbox *o, 
 	jw_object_end(w);
 }
 
+static void write_gate(struct jw *w, const struct gate_verdict *g)
+{
+	if (!g->known) {
+		jw_null(w, "gate");
+		return;
+	}
+	jw_object(w, "gate");
+	jw_str(w, "name", g->name);
+	jw_i64(w, "attempt", g->attempt);
+	jw_bool(w, "passed", g->passed);
+	jw_i64(w, "exit_code", g->exit_code);
+	jw_str(w, "output", g->output != NULL ? g->output : "");
+	jw_str(w, "tree", g->tree);
+	jw_str(w, "gate_hash", g->gate_hash);
+	jw_str(w, "log_hash", g->log_hash);
+	jw_bool(w, "changed", g->changed);
+	jw_time(w, "at", g->at);
+	jw_object_end(w);
+}
+
 /* Unknown members: as they were for a client, apart for the log, where our own names may grow. */
 static void write_extra(struct jw *w, const char *extra, unsigned parts)
 {
@@ -72,6 +92,8 @@ static void write_session(struct jw *w, const struct session *s, unsigned parts)
 		jw_null(w, "exit_code");
 	write_outbox(w, "dispatch", &s->dispatch, "started");
 	write_outbox(w, "kill", &s->kill, "done");
+	write_gate(w, &s->gate);
+	jw_time(w, "parked_until", s->parked_until);
 	jw_time(w, "active_at", s->active_at);
 	jw_time(w, "expires_at", s->expires_at);
 	if ((parts & PART_PRIVATE) != 0)
@@ -88,6 +110,9 @@ static void write_fixed(struct jw *w, const struct task *t)
 	jw_str(w, "branch", t->branch);
 	jw_str(w, "host", t->host);
 	jw_str(w, "network", t->network);
+	jw_str(w, "gate", t->gate);
+	jw_i64(w, "gate_loops", t->gate_loops);
+	jw_bool(w, "gate_edits", t->gate_edits);
 	jw_time(w, "created", t->created);
 }
 
@@ -107,6 +132,29 @@ static void write_task_usage(struct jw *w, const struct task *t)
 	write_usage(w, &sum);
 }
 
+/* {files, added, removed}, or null for what is no patch. */
+static void write_patch(struct jw *w, const struct patch_stat *p)
+{
+	if (!p->known) {
+		jw_null(w, "patch");
+		return;
+	}
+	jw_object(w, "patch");
+	jw_i64(w, "files", p->files);
+	jw_i64(w, "added", p->added);
+	jw_i64(w, "removed", p->removed);
+	jw_object_end(w);
+}
+
+static void write_review(struct jw *w, const struct review *r)
+{
+	jw_object(w, "review");
+	jw_bool(w, "wanted", r->wanted);
+	jw_str(w, "state", review_name(r->state));
+	jw_str(w, "comment", r->comment);
+	jw_object_end(w);
+}
+
 static void write_artifacts(struct jw *w, const struct task *t)
 {
 	jw_array(w, "artifacts");
@@ -117,6 +165,7 @@ static void write_artifacts(struct jw *w, const struct task *t)
 		jw_i64(w, "size", f->size);
 		jw_time(w, "at", f->at);
 		jw_str(w, "session", f->session);
+		write_patch(w, &f->patch);
 		jw_object_end(w);
 	}
 	jw_array_end(w);
@@ -140,6 +189,8 @@ static void write_changing(struct jw *w, const struct task *t, unsigned parts)
 	jw_str(w, "error", t->error);
 	jw_bool(w, "held", t->held);
 	jw_time(w, "parked_until", t->parked_until);
+	jw_bool(w, "verified", task_verified(t));
+	write_review(w, &t->review);
 	write_artifacts(w, t);
 	jw_array(w, "sessions");
 	for (size_t i = 0; i < t->session_count; i++)
@@ -229,6 +280,26 @@ static enum err read_outbox(const struct json_object *parent, const char *key, s
 	return ERR_OK;
 }
 
+static enum err read_gate(const struct json_object *parent, struct gate_verdict *g, struct errinfo *e)
+{
+	struct json_object *o = NULL;
+	enum err rc = jr_obj_opt(parent, "gate", &o, e);
+
+	if (rc != ERR_OK || o == NULL)
+		return rc;
+	g->known = true;
+	if ((rc = read_text(o, "name", &g->name, e)) != ERR_OK ||
+	    (rc = jr_i64_opt(o, "attempt", 0, NUMBER_MAX, &g->attempt, e)) != ERR_OK ||
+	    (rc = jr_bool_opt(o, "passed", &g->passed, e)) != ERR_OK ||
+	    (rc = jr_i64_opt(o, "exit_code", INT_MIN, INT_MAX, &g->exit_code, e)) != ERR_OK ||
+	    (rc = read_text(o, "output", &g->output, e)) != ERR_OK || (rc = read_text(o, "tree", &g->tree, e)) != ERR_OK ||
+	    (rc = read_text(o, "gate_hash", &g->gate_hash, e)) != ERR_OK ||
+	    (rc = read_text(o, "log_hash", &g->log_hash, e)) != ERR_OK ||
+	    (rc = jr_bool_opt(o, "changed", &g->changed, e)) != ERR_OK)
+		return rc;
+	return read_time(o, "at", &g->at, e);
+}
+
 static enum err read_extra(struct arena *a, const struct json_object *o, const char **out, struct errinfo *e)
 {
 	struct json_object *extra = NULL;
@@ -257,7 +328,8 @@ static enum err read_session(struct arena *a, const struct json_object *o, struc
 	    (rc = read_text(o, "sandbox_id", &s->sandbox_id, e)) != ERR_OK ||
 	    (rc = jr_i64_opt(o, "exit_code", INT_MIN, INT_MAX, &s->exit_code, e)) != ERR_OK ||
 	    (rc = read_outbox(o, "dispatch", &s->dispatch, e)) != ERR_OK ||
-	    (rc = read_outbox(o, "kill", &s->kill, e)) != ERR_OK ||
+	    (rc = read_outbox(o, "kill", &s->kill, e)) != ERR_OK || (rc = read_gate(o, &s->gate, e)) != ERR_OK ||
+	    (rc = read_time(o, "parked_until", &s->parked_until, e)) != ERR_OK ||
 	    (rc = read_time(o, "active_at", &s->active_at, e)) != ERR_OK ||
 	    (rc = read_time(o, "expires_at", &s->expires_at, e)) != ERR_OK ||
 	    (rc = read_text(o, "nonce", &s->nonce, e)) != ERR_OK || (rc = read_extra(a, o, &s->extra, e)) != ERR_OK)
@@ -283,6 +355,34 @@ static enum err read_sessions(struct arena *a, const struct json_object *arr, st
 	return ERR_OK;
 }
 
+static enum err read_patch(const struct json_object *parent, struct patch_stat *p, struct errinfo *e)
+{
+	struct json_object *o = NULL;
+	enum err rc = jr_obj_opt(parent, "patch", &o, e);
+
+	if (rc != ERR_OK || o == NULL)
+		return rc;
+	p->known = true;
+	if ((rc = jr_i64_opt(o, "files", 0, NUMBER_MAX, &p->files, e)) != ERR_OK ||
+	    (rc = jr_i64_opt(o, "added", 0, NUMBER_MAX, &p->added, e)) != ERR_OK)
+		return rc;
+	return jr_i64_opt(o, "removed", 0, NUMBER_MAX, &p->removed, e);
+}
+
+static enum err read_review(const struct json_object *parent, struct review *r, struct errinfo *e)
+{
+	struct json_object *o = NULL;
+	const char *state = NULL;
+	enum err rc = jr_obj_opt(parent, "review", &o, e);
+
+	if (rc != ERR_OK || o == NULL)
+		return rc;
+	if ((rc = jr_bool_opt(o, "wanted", &r->wanted, e)) != ERR_OK || (rc = read_text(o, "state", &state, e)) != ERR_OK)
+		return rc;
+	r->state = review_parse(state);
+	return read_text(o, "comment", &r->comment, e);
+}
+
 static enum err read_artifacts(struct arena *a, const struct json_object *arr, struct task *t,
 			       struct errinfo *e)
 {
@@ -295,7 +395,8 @@ static enum err read_artifacts(struct arena *a, const struct json_object *arr, s
 		if ((rc = jr_str(o, "name", 1, TEXT_MAX, &f->name, e)) != ERR_OK ||
 		    (rc = jr_i64_opt(o, "size", 0, NUMBER_MAX, &f->size, e)) != ERR_OK ||
 		    (rc = read_time(o, "at", &f->at, e)) != ERR_OK ||
-		    (rc = read_text(o, "session", &f->session, e)) != ERR_OK)
+		    (rc = read_text(o, "session", &f->session, e)) != ERR_OK ||
+		    (rc = read_patch(o, &f->patch, e)) != ERR_OK)
 			return rc;
 	}
 	return ERR_OK;
@@ -311,7 +412,9 @@ static enum err read_fixed(struct arena *a, const struct json_object *o, struct 
 	    (rc = read_text(o, "repo_url", &t->repo_url, e)) != ERR_OK ||
 	    (rc = read_text(o, "branch", &t->branch, e)) != ERR_OK ||
 	    (rc = read_text(o, "host", &t->host, e)) != ERR_OK ||
-	    (rc = read_text(o, "network", &t->network, e)) != ERR_OK ||
+	    (rc = read_text(o, "network", &t->network, e)) != ERR_OK || (rc = read_text(o, "gate", &t->gate, e)) != ERR_OK ||
+	    (rc = jr_i64_opt(o, "gate_loops", 0, NUMBER_MAX, &t->gate_loops, e)) != ERR_OK ||
+	    (rc = jr_bool_opt(o, "gate_edits", &t->gate_edits, e)) != ERR_OK ||
 	    (rc = read_text(o, "idempotency_key", &t->idempotency_key, e)) != ERR_OK ||
 	    (rc = read_extra(a, o, &t->extra, e)) != ERR_OK)
 		return rc;
@@ -338,6 +441,7 @@ static enum err read_changing(struct arena *a, const struct json_object *o, stru
 	    (rc = read_text(o, "error", &t->error, e)) != ERR_OK ||
 	    (rc = jr_bool_opt(o, "held", &t->held, e)) != ERR_OK ||
 	    (rc = read_time(o, "parked_until", &t->parked_until, e)) != ERR_OK ||
+	    (rc = read_review(o, &t->review, e)) != ERR_OK ||
 	    (rc = jr_arr_opt(o, "artifacts", &artifacts, e)) != ERR_OK ||
 	    (rc = jr_arr_opt(o, "sessions", &sessions, e)) != ERR_OK)
 		return rc;
@@ -361,11 +465,13 @@ enum err task_read(struct arena *a, const struct json_object *o, struct task *t,
 static const char *const task_members[] = {
 	"id", "prompt", "dir", "repo_url", "branch", "host", "network", "idempotency_key", "created", "status",
 	"platform", "model", "router", "priority", "updated", "tokens", "usage", "token_budget", "on_budget",
-	"budget_exceeded", "result", "error", "held", "parked_until", "artifacts", "sessions", "extra", NULL,
+	"budget_exceeded", "result", "error", "held", "parked_until", "artifacts", "sessions", "extra", "gate",
+	"gate_loops", "gate_edits", "review", "verified", NULL,
 };
 static const char *const session_members[] = {
 	"id", "agent", "model", "router", "started_at", "ended_at", "tokens", "usage", "result", "summary",
-	"sandbox_id", "exit_code", "dispatch", "kill", "active_at", "expires_at", "nonce", "extra", NULL,
+	"sandbox_id", "exit_code", "dispatch", "kill", "active_at", "expires_at", "nonce", "extra", "gate",
+	"parked_until", NULL,
 };
 
 struct unknown {

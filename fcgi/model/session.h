@@ -33,6 +33,21 @@ struct outbox {
 	int64_t since;   /* when it first became pending */
 };
 
+/* What a gate said of the work of a session.  The text is bounded, the whole log is an artifact. */
+struct gate_verdict {
+	bool known; /* false: no gate has run */
+	int64_t attempt; /* 1 … as the server counts them, since the run that opened the sandbox */
+	bool passed;
+	int64_t exit_code;
+	const char *name;      /* path of the gate in the repository */
+	const char *output;    /* the end of it, at most GATE_TAIL_MAX bytes */
+	const char *tree;      /* git tree hash of what was judged */
+	const char *gate_hash; /* SHA-256 of the script that judged */
+	const char *log_hash;  /* SHA-256 of its whole output */
+	bool changed; /* the agent's tree has another gate than the one that judged, or than the base commit */
+	int64_t at;
+};
+
 struct session {
 	const char *id; /* "s1" … */
 	const char *agent, *model, *router;
@@ -47,6 +62,8 @@ struct session {
 	int64_t exit_code;
 	struct outbox dispatch; /* STEP_NONE: adopted, not attached to any sandbox */
 	struct outbox kill;
+	struct gate_verdict gate;
+	int64_t parked_until; /* it ended at a limit of the provider that is over then */
 	const char *nonce;  /* of the capability token; never shown */
 	int64_t expires_at; /* of the capability token, and the session's time-out */
 	int64_t active_at;  /* last sign of life: callback, report or terminal byte */

@@ -58,8 +58,55 @@ struct session *task_add_session(struct task *t, struct arena *a)
 	return s;
 }
 
+const struct session *task_heir(const struct task *t, const struct session *s)
+{
+	const struct session *last = task_last_session(t);
+
+	if (s->result != RESULT_GATE_FAILED || last == NULL || last == s || s->dispatch.id == NULL || last->dispatch.id == NULL ||
+	    strcmp(last->dispatch.id, s->dispatch.id) != 0)
+		return NULL;
+	return last;
+}
+
+bool task_verified(const struct task *t)
+{
+	const struct session *last = task_last_session(t);
+
+	return t->status == STATUS_DONE && last != NULL && last->gate.known && last->gate.passed;
+}
+
+bool task_gate_due(const struct task *t)
+{
+	const struct session *s = task_open_session(t);
+
+	return s != NULL && t->gate != NULL && strcmp(t->gate, "none") != 0 && !(s->gate.known && s->gate.passed);
+}
+
+static const char *const reviews[] = {
+	[REVIEW_NONE] = NULL,
+	[REVIEW_WAITING] = "waiting",
+	[REVIEW_APPROVED] = "approved",
+	[REVIEW_SENT_BACK] = "sent_back",
+};
+
+const char *review_name(enum review_state s)
+{
+	return reviews[s];
+}
+
+enum review_state review_parse(const char *name)
+{
+	for (size_t i = 1; name != NULL && i < sizeof reviews / sizeof reviews[0]; i++) {
+		if (strcmp(reviews[i], name) == 0)
+			return (enum review_state)i;
+	}
+	return REVIEW_NONE;
+}
+
 bool task_has_work(const struct task *t)
 {
+	if (t->status == STATUS_QUEUED && t->parked_until != 0 && !t->held)
+		return true;
 	for (size_t i = 0; i < t->session_count; i++) {
 		const struct session *s = &t->sessions[i];
 		if (s->kill.state == STEP_PENDING)

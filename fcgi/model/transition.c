@@ -4,9 +4,10 @@
 #include <string.h>
 
 #include "core/number.h"
+#include "model/moves.h"
 
-static enum err want_status(const struct task *t, enum status want, const char *wire, const char *what,
-			    struct errinfo *e)
+enum err want_status(const struct task *t, enum status want, const char *wire, const char *what,
+		     struct errinfo *e)
 {
 	if (t->status == want)
 		return ERR_OK;
@@ -14,7 +15,7 @@ static enum err want_status(const struct task *t, enum status want, const char *
 			what);
 }
 
-static enum err want_active(const struct task *t, const char *what, struct errinfo *e)
+enum err want_active(const struct task *t, const char *what, struct errinfo *e)
 {
 	return want_status(t, STATUS_ACTIVE, "not_active", what, e);
 }
@@ -31,7 +32,7 @@ static void pending(struct outbox *o, int64_t now)
  * Close the open session.  Every close asks the dispatcher to end the sandbox: after a session nothing of it may run
  * on, and the last of its log is copied on that occasion.  A dispatch never sent is withdrawn by the same kill.
  */
-static void close_session(struct task *t, enum result result, const char *summary, int64_t now)
+void close_session(struct task *t, enum result result, const char *summary, int64_t now)
 {
 	struct session *s = task_open_session(t);
 
@@ -45,10 +46,18 @@ static void close_session(struct task *t, enum result result, const char *summar
 		pending(&s->kill, now);
 }
 
-static void leave(struct task *t, enum status to, int64_t now)
+void leave(struct task *t, enum status to, int64_t now)
 {
 	t->status = to;
 	t->updated = now;
+}
+
+void become_done(struct task *t, int64_t now)
+{
+	t->error = NULL;
+	t->review.state = t->review.wanted ? REVIEW_WAITING : REVIEW_NONE;
+	t->review.comment = NULL;
+	leave(t, STATUS_DONE, now);
 }
 
 /* The session a report belongs to; one is made for a task that has none (adopted from an old state). */
@@ -81,7 +90,7 @@ static void take_usage(struct session *s, const struct usage *u)
 	s->usage.cache_write = most(s->usage.cache_write, u->cache_write);
 }
 
-static void take_report(struct task *t, struct arena *a, const struct report *r, int64_t now)
+void take_report(struct task *t, struct arena *a, const struct report *r, int64_t now)
 {
 	struct session *s = reporting_session(t, a, now);
 	int64_t tokens = r->tokens;
@@ -109,7 +118,7 @@ static void take_report(struct task *t, struct arena *a, const struct report *r,
 	t->budget_exceeded = t->token_budget > 0 && t->tokens >= t->token_budget;
 }
 
-static enum err check_report(const struct report *r, struct errinfo *e)
+enum err check_report(const struct report *r, struct errinfo *e)
 {
 	const struct usage *u = &r->usage;
 
@@ -174,8 +183,7 @@ enum err task_done(struct task *t, struct arena *a, const struct report *r, int6
 	close_session(t, RESULT_DONE, r->summary != NULL ? r->summary : r->result, now);
 	if (r->result == NULL && r->summary != NULL)
 		t->result = r->summary;
-	t->error = NULL;
-	leave(t, STATUS_DONE, now);
+	become_done(t, now);
 	return ERR_OK;
 }
 
@@ -205,6 +213,41 @@ enum err task_handoff(struct task *t, const char *summary, int64_t now, struct e
 	return ERR_OK;
 }
 
+/* How many of the newest sessions ended at a provider's limit, in a row. */
+static int parks_in_a_row(const struct task *t)
+{
+	int n = 0;
+
+	for (size_t i = t->session_count; i-- > 0 && t->sessions[i].parked_until != 0;)
+		n++;
+	return n;
+}
+
+enum err task_park(struct task *t, const char *reason, int64_t until, bool resume, int64_t now, struct errinfo *e)
+{
+	enum err rc = want_active(t, "an active task can be parked", e);
+	struct session *s = task_open_session(t);
+
+	if (rc != ERR_OK)
+		return rc;
+	if (until > now + PARK_MAX_MS)
+		until = now + PARK_MAX_MS;
+	if (s != NULL)
+		s->parked_until = until > now ? until : now;
+	if (parks_in_a_row(t) > PARKS_MAX) {
+		close_session(t, RESULT_FAILED, reason, now);
+		t->error = reason;
+		leave(t, STATUS_FAILED, now);
+		return ERR_OK;
+	}
+	close_session(t, RESULT_HANDOFF, reason, now);
+	t->error = reason; /* shown while it waits; a run clears it */
+	t->parked_until = until;
+	t->held = !resume;
+	leave(t, STATUS_QUEUED, now);
+	return ERR_OK;
+}
+
 enum err task_cancel(struct task *t, int64_t now, struct errinfo *e)
 {
 	enum err rc = want_active(t, "an active task can be cancelled", e);
@@ -227,6 +270,8 @@ enum err task_retry(struct task *t, int64_t now, struct errinfo *e)
 		return err_wire(e, ERR_CONFLICT, "budget",
 				"task %" PRId64 " has used its token budget; give it a higher one", t->id);
 	t->error = NULL;
+	if (t->review.state == REVIEW_WAITING || t->review.state == REVIEW_APPROVED)
+		t->review.state = REVIEW_NONE;
 	leave(t, STATUS_QUEUED, now);
 	return ERR_OK;
 }
@@ -239,6 +284,15 @@ static enum err want_session(const struct task *t, const char *sid, struct sessi
 	return ERR_OK;
 }
 
+static void note_sandbox(struct session *s, const char *sandbox_id)
+{
+	s->sandbox_id = sandbox_id;
+	s->dispatch.state = STEP_DONE;
+	s->dispatch.error = NULL;
+	s->dispatch.attempts++;
+	s->dispatch.next_at = 0;
+}
+
 enum err task_started(struct task *t, const char *sid, const char *sandbox_id, int64_t now, struct errinfo *e)
 {
 	struct session *s;
@@ -246,12 +300,12 @@ enum err task_started(struct task *t, const char *sid, const char *sandbox_id, i
 
 	if (rc != ERR_OK)
 		return rc;
-	s->sandbox_id = sandbox_id;
-	s->dispatch.state = STEP_DONE;
-	s->dispatch.error = NULL;
-	s->dispatch.attempts++;
-	s->dispatch.next_at = 0;
-	if (!session_open(s) && s->kill.state != STEP_PENDING)
+	note_sandbox(s, sandbox_id);
+	/* a gate may have opened the next session in this sandbox before its answer was written down */
+	struct session *heir = task_heir(t, s) != NULL ? task_last_session(t) : NULL;
+	if (heir != NULL && heir->dispatch.state == STEP_PENDING)
+		note_sandbox(heir, sandbox_id);
+	else if (heir == NULL && !session_open(s) && s->kill.state != STEP_PENDING)
 		pending(&s->kill, now);
 	t->updated = now;
 	return ERR_OK;
@@ -290,9 +344,17 @@ enum err task_ended(struct task *t, const char *sid, enum result result, const c
 		s->dispatch.attempts++;
 		s->dispatch.error = reason;
 	}
+	if (result == RESULT_DONE && task_gate_due(t)) {
+		result = RESULT_FAILED;
+		reason = "the agent ended, but its gate gave no verdict";
+	}
 	close_session(t, result, result == RESULT_DONE ? NULL : reason, now);
-	t->error = result == RESULT_DONE ? NULL : reason;
-	leave(t, result == RESULT_DONE ? STATUS_DONE : STATUS_FAILED, now);
+	if (result == RESULT_DONE) {
+		become_done(t, now);
+		return ERR_OK;
+	}
+	t->error = reason;
+	leave(t, STATUS_FAILED, now);
 	return ERR_OK;
 }
 
@@ -303,6 +365,10 @@ enum err task_killed(struct task *t, const char *sid, struct errinfo *e)
 
 	if (rc != ERR_OK)
 		return rc;
+	if (task_heir(t, s) != NULL) { /* nothing was ended: the sandbox goes on with the next session */
+		s->kill = (struct outbox){ 0 };
+		return ERR_OK;
+	}
 	s->kill.state = STEP_DONE;
 	s->kill.error = NULL;
 	s->kill.attempts++;

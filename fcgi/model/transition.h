@@ -38,6 +38,33 @@ enum err task_done(struct task *t, struct arena *a, const struct report *r, int6
 enum err task_fail(struct task *t, struct arena *a, const char *reason, const struct report *r, int64_t now,
 		   struct errinfo *e);
 enum err task_handoff(struct task *t, const char *summary, int64_t now, struct errinfo *e);
+
+/*
+ * A limit of the provider ended the session; it is over at `until` (unix ms, at most PARK_MAX_MS from now).  The task is
+ * queued and goes on by itself then, or waits for its owner when `resume` is false.  After PARKS_MAX such ends in a row
+ * it fails with the reason.
+ */
+enum { PARKS_MAX = 5 };
+#define PARK_MAX_MS (INT64_C(7) * 24 * 3600 * 1000)
+enum err task_park(struct task *t, const char *reason, int64_t until, bool resume, int64_t now, struct errinfo *e);
+
+/*
+ * A gate's verdict on the open session's work (gate.c).  Passed: it is written down, the session goes on to its end.
+ * Failed: the session closes as gate_failed; while the gate has failed fewer than gate_loops times in this sandbox, the
+ * next session opens in it, with *nonce for its token, and *next is that session; else the task fails and *next is NULL.
+ */
+struct gate_input {
+	struct gate_verdict verdict; /* attempt and at are set here; its output may be long */
+	struct report report;
+	const char *nonce;
+};
+enum err task_gate(struct task *t, struct arena *a, const struct gate_input *in, int64_t now, struct session **next,
+		   struct errinfo *e);
+
+/* The owner's word on a task that waits for review (review.c); ERR_CONFLICT not_waiting otherwise, or budget. */
+enum err task_approve(struct task *t, const char *comment, int64_t now, struct errinfo *e);
+enum err task_sendback(struct task *t, const char *comment, int64_t now, struct errinfo *e);
+
 enum err task_cancel(struct task *t, int64_t now, struct errinfo *e);
 enum err task_retry(struct task *t, int64_t now, struct errinfo *e);
 

@@ -65,6 +65,8 @@ static bool look_up(struct viewer *v)
 
 	if (store_get(v->relay->store, &a, v->task, &t, &e) == ERR_OK)
 		s = v->sid[0] != '\0' ? task_find_session(&t, v->sid) : task_last_session(&t);
+	if (s != NULL && task_heir(&t, s) != NULL)
+		s = task_heir(&t, s); /* a gate opened the next session on the same terminal */
 	if (s != NULL) {
 		(void)snprintf(v->sid, sizeof v->sid, "%.20s", s->id);
 		(void)snprintf(v->sandbox, sizeof v->sandbox, "%.72s", s->sandbox_id != NULL ? s->sandbox_id : "");

@@ -36,6 +36,7 @@ static enum err read_fields(const struct json_object *o, struct settings *s, str
 
 	if ((rc = jr_bool_opt(o, "auto_run", &s->auto_run, e)) != ERR_OK ||
 	    (rc = jr_bool_opt(o, "paused", &s->paused, e)) != ERR_OK ||
+	    (rc = jr_bool_opt(o, "auto_resume", &s->auto_resume, e)) != ERR_OK ||
 	    (rc = jr_i64_opt(o, "max_active", 0, NUMBER_MAX, &s->max_active, e)) != ERR_OK ||
 	    (rc = jr_i64_opt(o, "gate_loops", 0, NUMBER_MAX, &s->gate_loops, e)) != ERR_OK ||
 	    (rc = jr_i64_opt(o, "token_budget", 0, NUMBER_MAX, &s->token_budget, e)) != ERR_OK ||
@@ -50,7 +51,7 @@ static enum err read_fields(const struct json_object *o, struct settings *s, str
 
 static enum err read_stored(const struct json_object *o, struct settings *out, struct errinfo *e)
 {
-	*out = (struct settings){ .max_active = 4, .gate_loops = 3, .token_budget = 300000,
+	*out = (struct settings){ .auto_resume = true, .max_active = 4, .gate_loops = 3, .token_budget = 300000,
 				  .session_timeout_s = 4 * 3600, .custom_api = "openai" };
 	if (o != NULL && read_fields(o, out, e) != ERR_OK)
 		return err_set(e, ERR_CORRUPT, 0, "state/settings.json cannot be read");
@@ -73,6 +74,7 @@ static void write_fields(struct strbuf *out, const struct settings *s)
 	jw_object(&w, NULL);
 	jw_bool(&w, "auto_run", s->auto_run);
 	jw_bool(&w, "paused", s->paused);
+	jw_bool(&w, "auto_resume", s->auto_resume);
 	jw_i64(&w, "max_active", s->max_active);
 	jw_i64(&w, "gate_loops", s->gate_loops);
 	jw_i64(&w, "token_budget", s->token_budget);

@@ -13,6 +13,7 @@
 
 struct settings {
 	bool auto_run, paused;
+	bool auto_resume; /* a parked task goes on by itself */
 	int64_t max_active, gate_loops, token_budget;
 	int64_t session_timeout_s;
 	const char *default_agent; /* NULL: the first available one */

@@ -114,6 +114,19 @@ describe('every operation answers as documented', () => {
 		await must('POST', '/api/tasks/delete', { id });
 	});
 
+	test('reviews', async () => {
+		const { id } = await must('POST', '/api/tasks', { prompt: 'echo x', agent: 'shell', review: true, gate: 'none', gate_loops: 2 });
+		const finish = async () => {
+			await must('POST', '/api/tasks/run', { id });
+			return must('POST', '/api/tasks/done', { id });
+		};
+		assert.equal((await finish()).review.state, 'waiting');
+		await must('POST', '/api/tasks/sendback', { id, comment: 'once more' });
+		await finish();
+		assert.equal((await must('POST', '/api/tasks/approve', { id })).review.state, 'approved');
+		await refused(409, 'not_waiting', 'POST', '/api/tasks/approve', { id });
+	});
+
 	test('a real session, with its output and work product', async () => {
 		const script = 'echo words; printf x >/tmp/notes.txt; curl -sf --unix-socket "$CHOMP_API_SOCKET" -H "Authorization: Bearer $(cat "$CHOMP_TOKEN_FILE")" --data-binary @/tmp/notes.txt "$CHOMP_API/api/tasks/$TASK_ID/artifacts/notes.txt"';
 		const { id } = await must('POST', '/api/tasks', { prompt: script, agent: 'shell', run: true });
@@ -165,7 +178,7 @@ describe('every operation answers as documented', () => {
 	});
 
 	test('none was forgotten', () => {
-		const boxed = new Set(['POST /api/tasks/{id}/artifacts/{name}']);
+		const boxed = new Set(['POST /api/tasks/{id}/artifacts/{name}', 'POST /api/tasks/gate']); // its answers: gate.test.mjs
 		assert.deepEqual(contract.operations.filter((o) => !called.has(`${o} good`) && !boxed.has(o)), []);
 		assert.deepEqual(contract.operations.filter((o) => !called.has(`${o} refused`) && o !== 'GET /api/health'), []);
 	});

@@ -402,6 +402,27 @@ static inline enum err kit_handoff_fn(struct task *t, struct arena *a, void *arg
 	return task_handoff(t, "half done: see notes.md", kit_wall(), e);
 }
 
+/* A failed gate: the next session goes on in the same sandbox while `arg` (an int) is not the attempt. */
+static inline enum err kit_gate_fn(struct task *t, struct arena *a, void *arg, bool *skip,
+				   struct errinfo *e)
+{
+	struct gate_input in = { .verdict = { .exit_code = 1 }, .report = REPORT_NONE };
+	struct session *next;
+
+	(void)skip;
+	t->gate_loops = *(int *)arg;
+	in.nonce = arena_strdup(a, "of the next session");
+	return task_gate(t, a, &in, kit_wall(), &next, e);
+}
+
+static inline enum err kit_park_fn(struct task *t, struct arena *a, void *arg, bool *skip,
+				   struct errinfo *e)
+{
+	(void)skip;
+	(void)a;
+	return task_park(t, "rate limited", kit_wall() + *(int64_t *)arg, true, kit_wall(), e);
+}
+
 static inline void kit_delete(int64_t id)
 {
 	struct errinfo e;

@@ -95,7 +95,7 @@ static inline struct task task_full(struct arena *a)
 
 	t.artifact_count = 1;
 	t.artifacts = arena_alloc(a, sizeof *t.artifacts);
-	t.artifacts[0] = (struct artifact){ "changes.patch", 777, 1770804100000, "s1" };
+	t.artifacts[0] = (struct artifact){ "changes.patch", 777, 1770804100000, "s1", { true, 3, 20, 4 } };
 	t.session_count = 2;
 	t.sessions = arena_alloc(a, 2 * sizeof *t.sessions);
 	t.sessions[0] = session_full();

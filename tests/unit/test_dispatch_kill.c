@@ -83,6 +83,47 @@ static void a_handoff_waits_too(void **state)
 	assert_string_equal(kit_output(id, "s1"), "xy");
 }
 
+/* The sandbox is the next session's: nothing is ended, but what the first one showed is kept. */
+static void a_failed_gate_hands_the_box_on(void **state)
+{
+	int loops = 3;
+
+	(void)state;
+	int64_t id = kit_running();
+	kit_change(id, kit_gate_fn, &loops);
+	kit_serve(2000, KIT_RUNS, "the first try, and its gate");
+	assert_int_equal(kit_waiting(CALL_KILL), 0);
+	struct task t = kit_task(id);
+	assert_int_equal(t.sessions[0].kill.state, STEP_NONE);
+	assert_int_equal(t.sessions[1].dispatch.state, STEP_DONE);
+	assert_string_equal(kit_output(id, "s1"), "the first try, and its gate");
+	kit_serve(2000, KIT_RUNS, "the first try, and its gate, and the second");
+	assert_string_equal(kit_output(id, "s2"), "the first try, and its gate, and the second");
+	assert_string_equal(kit_output(id, "s1"), "the first try, and its gate");
+	kit_change(id, kit_done_fn, NULL);
+	kit_serve(300, KIT_EXIT(0), "the first try, and its gate, and the second.");
+	expect_killed(id, "box1");
+	assert_int_equal(kit_task(id).sessions[1].kill.state, STEP_DONE);
+	assert_true(kit_turn() == NEVER);
+	assert_int_equal(kit.d.job_count, 0);
+}
+
+static void after_the_last_gate_the_box_may_end_by_itself(void **state)
+{
+	int loops = 1;
+
+	(void)state;
+	int64_t id = kit_running();
+	kit_change(id, kit_gate_fn, &loops);
+	assert_int_equal(kit_task(id).status, STATUS_FAILED);
+	kit_serve(1000, KIT_RUNS, "x");
+	assert_int_equal(kit_waiting(CALL_KILL), 0);
+	kit_serve(300, KIT_EXIT(1), "xy");
+	expect_killed(id, "box1");
+	assert_string_equal(kit_output(id, "s1"), "xy");
+	assert_int_equal(kit_session(id).exit_code, 1);
+}
+
 static void a_cancelled_box_goes_at_once_but_not_without_its_output(void **state)
 {
 	(void)state;
@@ -274,6 +315,8 @@ int main(void)
 	kit_test(&p, a_box_that_does_not_end_is_killed_after_10_s);
 	kit_test(&p, a_host_that_is_silent_does_not_keep_the_kill_for_long);
 	kit_test(&p, a_handoff_waits_too);
+	kit_test(&p, a_failed_gate_hands_the_box_on);
+	kit_test(&p, after_the_last_gate_the_box_may_end_by_itself);
 	kit_test(&p, a_cancelled_box_goes_at_once_but_not_without_its_output);
 	kit_test(&p, an_answer_from_before_the_end_does_not_count_as_the_last);
 	kit_test(&p, a_hanging_copy_holds_a_cancel_two_seconds);

@@ -370,8 +370,8 @@ static enum err with_files(struct task *t, struct arena *a, struct errinfo *e)
 {
 	(void)e;
 	t->artifacts = arena_alloc(a, 2 * sizeof *t->artifacts);
-	t->artifacts[0] = (struct artifact){ "changes.patch", 2048, kit.now, "s1" };
-	t->artifacts[1] = (struct artifact){ "../../etc/passwd\"><script>", 1, kit.now, "s1" };
+	t->artifacts[0] = (struct artifact){ "changes.patch", 2048, kit.now, "s1", { 0 } };
+	t->artifacts[1] = (struct artifact){ "../../etc/passwd\"><script>", 1, kit.now, "s1", { 0 } };
 	t->artifact_count = 2;
 	return ERR_OK;
 }
@@ -583,8 +583,8 @@ static enum err fill_all(struct task *t, struct arena *a, struct errinfo *e, con
 	(void)e;
 	t->result = t->error = word;
 	t->artifacts = arena_alloc(a, 2 * sizeof *t->artifacts);
-	t->artifacts[0] = (struct artifact){ "changes.patch", 1, kit.now, word };
-	t->artifacts[1] = (struct artifact){ word, 1, kit.now, word };
+	t->artifacts[0] = (struct artifact){ "changes.patch", 1, kit.now, word, { 0 } };
+	t->artifacts[1] = (struct artifact){ word, 1, kit.now, word, { 0 } };
 	t->artifact_count = 2;
 	for (int i = 0; i < 4; i++) {
 		struct session *s = task_add_session(t, a);
