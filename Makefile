@@ -52,7 +52,7 @@ PROGRAMS := $(addprefix $(B)/bin/,chomp-worker chomp-dispatch chomp-relay chomp-
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all run test check asan ubsan valgrind integration contract crash fuzz-smoke coverage lint format bench install help clean htdocs
+.PHONY: all run test check asan ubsan valgrind integration contract crash fuzz-smoke coverage lint format bench help clean htdocs
 
 all: $(PROGRAMS) htdocs ## build every program and the static files
 
@@ -254,13 +254,6 @@ format: ## clang-format every C file
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "%-12s %s\n",$$1,$$2}' $(MAKEFILE_LIST)
-
-PREFIX ?= /usr/local
-install: ## links to chomp and chompctl, the manual page, completion: below PREFIX (/usr/local)
-	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/bash-completion/completions
-	ln -sf $(CURDIR)/scripts/chomp $(CURDIR)/scripts/chompctl $(DESTDIR)$(PREFIX)/bin/
-	install -m 644 docs/man/chomp.1 $(DESTDIR)$(PREFIX)/share/man/man1/
-	install -m 644 scripts/lib/chomp-completion.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/chomp
 
 clean: ## remove everything built (build/agents, the tests' installed agents, stays)
 	find build -mindepth 1 -maxdepth 1 ! -name agents -exec rm -rf {} +

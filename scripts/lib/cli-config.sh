@@ -103,13 +103,15 @@ watch_usage() {
 }
 
 owner_watch() {
-	local program=${CHOMP_BIN:-$here/../build/release/bin}/chomp-watch
+	local program=$here/../build/release/bin/chomp-watch
+	[[ -x $program ]] || program=$here/../bin/chomp-watch		# installed
+	[[ ! ${CHOMP_BIN:-} ]] || program=$CHOMP_BIN/chomp-watch
 	options '|url|token-file|' "$@"
 	CHOMP_URL=${opt[url]-${CHOMP_URL:-}}
 	CHOMP_TOKEN_FILE=${opt[token-file]-${CHOMP_TOKEN_FILE:-}}
 	ids_wanted watch
 	((${#words[@]} == 1)) || die 2 "watch: one task is wanted"
-	[[ -x $program ]] || die 2 "watch: there is no $program; it works where chomp was built"
+	[[ -x $program ]] || die 2 "watch: there is no $program; it works where chomp was built or installed"
 	owner_connect
 	[[ ! ${scratch-} ]] || rm -rf -- "$scratch"
 	exec "$program" "$api_url" "${words[0]}" 3< <(printf '%s\n' "$token")

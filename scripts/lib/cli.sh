@@ -4,8 +4,8 @@
 #   cli-list     list, log, logs, status               cli-stamp    the trailer on a commit
 #
 # Environment:
-#   CHOMP_URL           where chomp is; else the instance of this clone (CHOMP_VAR, CHOMP_PORT), http://127.0.0.1:8000
-#   CHOMP_TOKEN_FILE    a file with the owner's token; else what `chompctl token` prints on this host
+#   CHOMP_URL           where chomp is; else where the chompctl beside this file has started it (CHOMP_VAR)
+#   CHOMP_TOKEN_FILE    a file with the owner's token; else what `chompctl token` prints
 #   CHOMP_RETRY_SECONDS 10: how long a server that is away or busy is tried
 #   NO_COLOR            no colours, on a terminal too
 #   BROWSER             what `chomp open` starts
@@ -46,43 +46,33 @@ owner_usage() {
 
 # ---- where, and as whom -----------------------------------------------------------------------------------------------------
 
-# The instance of this clone: where the last start left it, unless the environment says a port.
-local_url() {
-	local config=${CHOMP_VAR:-$here/../var}/run/config name value dial='' port=''
-	if [[ ! ${CHOMP_PORT:-} && -r $config ]]; then
-		while IFS='=' read -r name value; do
-			case $name in
-			dial) dial=$value ;;
-			port) port=$value ;;
-			esac
-		done <"$config"
-	fi
-	[[ $dial != *:* ]] || dial="[$dial]"
-	api_url=http://${dial:-127.0.0.1}:${port:-${CHOMP_PORT:-8000}}
-}
-
 is_loopback() {
 	[[ $1 =~ ^https?://(localhost|127\.[0-9.]+|\[::1\])(:[0-9]+)?(/|$) ]]
 }
 
 # Leaves api_url and token.  The token of this host's chomp is not shown to a server elsewhere.
 owner_connect() {
-	local said
+	local said url own='' own_token=''
 	[[ ! $token ]] || return 0
-	if [[ ${CHOMP_URL:-} ]]; then api_url=${CHOMP_URL%/}; else local_url; fi
-	[[ $api_url =~ ^https?://[^[:space:][:cntrl:]@?#]+$ ]] || die 2 "CHOMP_URL is \"$api_url\": http://host:port or https://… is wanted"
-	if is_loopback "$api_url"; then api_way=(--noproxy '*'); fi
 	patience=${CHOMP_RETRY_SECONDS:-10}
 	[[ $patience =~ ^[0-9]{1,6}$ ]] || die 2 "CHOMP_RETRY_SECONDS is \"$patience\": a number is wanted"
+	if [[ ! ${CHOMP_URL:-} || ! ${CHOMP_TOKEN_FILE:-} ]]; then
+		said=$("$here/chompctl" token --url 2>&1) && { read -r own && read -r own_token; } <<<"$said"
+	fi
+	url=${CHOMP_URL:-${own:-http://127.0.0.1:${CHOMP_PORT:-8000}}}
+	url=${url%/}
+	[[ $url =~ ^https?://[^[:space:][:cntrl:]@?#]+$ ]] || die 2 "CHOMP_URL is \"$url\": http://host:port or https://… is wanted"
+	! is_loopback "$url" || api_way=(--noproxy '*')
+	api_url=$url
 	if [[ ${CHOMP_TOKEN_FILE:-} ]]; then
 		[[ -r $CHOMP_TOKEN_FILE && ! -d $CHOMP_TOKEN_FILE ]] || die 2 "CHOMP_TOKEN_FILE: cannot read $CHOMP_TOKEN_FILE"
 		read_token "$CHOMP_TOKEN_FILE"
 		return
 	fi
-	is_loopback "$api_url" || die 2 "which token is $api_url's? CHOMP_TOKEN_FILE has to name the file (there: chompctl token)"
-	said=$("$here/chompctl" token 2>&1) && [[ $said =~ ^[A-Za-z0-9_-]+$ ]] ||
-		die 2 "no token: ${said:0:300} (start chomp with $here/chompctl up, or name a file with its token in CHOMP_TOKEN_FILE)"
-	token=$said
+	[[ $url == "$own" ]] || is_loopback "$url" ||
+		die 2 "which token is $url's? CHOMP_TOKEN_FILE has to name the file (there: chompctl token)"
+	[[ $own_token ]] || die 2 "no token: ${said:0:300} (start chomp with $here/chompctl up, or name a file with its token in CHOMP_TOKEN_FILE)"
+	token=$own_token
 }
 
 # What a refusal means for somebody at a prompt, after the server's own words.
@@ -203,7 +193,6 @@ owner_main() {
 		;;
 	--help | -h) usage ;;
 	help) if [[ ${2:-} ]]; then help_for "$2"; else usage; fi ;;
-	--version) printf 'chomp %s\n' "$(sed -n 's/^VERSION := //p' "$here/../Makefile" 2>/dev/null)" ;;
 	gate | artifact) die 2 "$verb works in a sandbox only" ;;
 	*)
 		[[ " $OWNER_VERBS " == *" $verb "* ]] || die 2 "unknown verb \"$verb\"; see chomp --help"

@@ -462,7 +462,7 @@ describe('what is written about it', () => {
 	const parts = ['cli', 'cli-task', 'cli-list', 'cli-config'].map((n) => read(`scripts/lib/${n}.sh`)).join('\n');
 	const verbs = /^readonly OWNER_VERBS="(.*)"$/m.exec(parts)[1].split(' ');
 	const manual = read('docs/man/chomp.1').replaceAll('\\-', '-').replaceAll(/\\f[BPIR]/g, '');
-	const completion = read('scripts/lib/chomp-completion.bash');
+	const completion = read('scripts/completion/chomp');
 	const optionsOf = (verb) => /options '\|([^']*)\|'/.exec(new RegExp(`^owner_${verb}\\(\\) \\{[^]*?^\\}`, 'm').exec(parts)[0])[1].split('|').map((o) => o.replace('!', ''));
 
 	test('every verb is in the help, the manual and the completion', async () => {
@@ -488,7 +488,7 @@ describe('what is written about it', () => {
 	test('the completion knows which tasks a verb can be about', async () => {
 		api.onRequest(({ path: at }) => (at.startsWith('/api/tasks') ? { body: { tasks: [task({ id: '9', status: 'active' }), task({ id: '8' }), task({ id: '7', status: 'failed' })], next_cursor: null } } : { body: { pi: {}, shell: {} } }));
 		const complete = async (...words) =>
-			(await spawned(['bash', '-c', `. ${scripts}/lib/chomp-completion.bash; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _chomp "$1"; printf '%s\\n' "\${COMPREPLY[@]}"`, 'x', path.join(scripts, 'chomp'), ...words])).out.trim().split('\n');
+			(await spawned(['bash', '-c', `. ${scripts}/completion/chomp; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _chomp "$1"; printf '%s\\n' "\${COMPREPLY[@]}"`, 'x', path.join(scripts, 'chomp'), ...words])).out.trim().split('\n');
 		assert.deepEqual(await complete('run', ''), ['8']);
 		assert.deepEqual(await complete('watch', ''), ['9']);
 		assert.deepEqual(await complete('retry', ''), ['7']);
@@ -496,12 +496,5 @@ describe('what is written about it', () => {
 		assert.deepEqual(await complete('ca'), ['cancel']);
 		assert.deepEqual(await complete('add', '--agent', 's'), ['shell']);
 		assert.deepEqual(await complete('open', '--pr'), ['--print']);
-	});
-	test('make install puts links, manual and completion in their places', async () => {
-		const to = tempDir('chomp-install');
-		const made = await spawned(['make', '-s', '-C', root, 'install', `DESTDIR=${to}`, 'PREFIX=/usr']);
-		assert.equal(made.code, 0, made.err);
-		assert.equal((await spawned([path.join(to, 'usr/bin/chomp'), 'show', '7', '--json'])).code, 0);
-		for (const file of ['man/man1/chomp.1', 'bash-completion/completions/chomp']) assert.ok(fs.existsSync(path.join(to, 'usr/share', file)));
 	});
 });
