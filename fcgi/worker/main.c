@@ -100,11 +100,12 @@ static enum err prepare(struct pool_context *c, struct errinfo *e)
 	return prefork_listen(arena_printf(&c->arena, "%s/run/worker/worker.sock", c->app.var), &c->listener, e);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
 	struct pool_context c = { .listener = -1 };
 	struct errinfo e;
 
+	(void)argc;
 	log_init("worker");
 	signal(SIGPIPE, SIG_IGN);
 	if (prepare(&c, &e) != ERR_OK) {
@@ -112,9 +113,14 @@ int main(void)
 		return 1;
 	}
 	log_event(LOG_INFO, "pool.started", LOG_I("workers", c.workers));
-	prefork_run(c.workers, catch_up, serve, &c);
+	enum prefork_end end = prefork_run(c.workers, catch_up, serve, &c);
 	store_close(c.app.store);
 	log_event(LOG_INFO, "pool.stopped");
+	if (end == PREFORK_RENEW) {
+		(void)prefork_renew(argv, c.listener, &e);
+		log_err(LOG_ERROR, "pool.renew_failed", &e); /* whoever supervises us starts what is there */
+		return 1;
+	}
 	arena_reset(&c.arena);
 	return 0;
 }

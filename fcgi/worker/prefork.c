@@ -1,9 +1,12 @@
 #include "worker/prefork.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
@@ -15,13 +18,45 @@
 
 #include "core/clock.h"
 #include "core/log.h"
+#include "core/number.h"
 
 enum { YOUNG_MS = 1000, PAUSE_MS = 1000, STOP_MS = 35 * 1000 };
+
+/* How prefork_renew tells its successor, who is the same process, which descriptor the listener is. */
+#define INHERITED "CHOMP_WORKER_LISTENER"
+
+static bool inherit(int *fd)
+{
+	const char *text = getenv(INHERITED);
+	int64_t n = -1;
+	int listening = 0;
+	socklen_t len = sizeof listening;
+	bool ours = text != NULL && number_parse(text, 3, INT_MAX, &n) == 0 &&
+		    getsockopt((int)n, SOL_SOCKET, SO_ACCEPTCONN, &listening, &len) == 0 && listening != 0 &&
+		    fcntl((int)n, F_SETFD, FD_CLOEXEC) == 0;
+
+	unsetenv(INHERITED);
+	*fd = (int)n;
+	return ours;
+}
+
+enum err prefork_renew(char *const argv[], int fd, struct errinfo *e)
+{
+	char number[16];
+
+	snprintf(number, sizeof number, "%d", fd);
+	if (fcntl(fd, F_SETFD, 0) < 0 || setenv(INHERITED, number, 1) < 0)
+		return err_set(e, ERR_IO, errno, "hand over the listener");
+	execv(argv[0], argv);
+	return err_set(e, ERR_IO, errno, "start %s", argv[0]);
+}
 
 enum err prefork_listen(const char *path, int *fd, struct errinfo *e)
 {
 	struct sockaddr_un addr = { .sun_family = AF_UNIX };
 
+	if (inherit(fd))
+		return ERR_OK;
 	if ((size_t)snprintf(addr.sun_path, sizeof addr.sun_path, "%s", path) >= sizeof addr.sun_path)
 		return err_set(e, ERR_IO, ENAMETOOLONG, "socket %s", path);
 	*fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -131,18 +166,23 @@ static int fill(struct pool *p)
 	return wait < 0 ? -1 : (int)wait + 1;
 }
 
-/* true when a stop was asked for */
-static bool drain_signals(int sfd)
+/* The signal that asks for an end, 0 when none did.  A stop outweighs a renewal. */
+static int drain_signals(int sfd)
 {
 	struct signalfd_siginfo si;
-	bool stop = false;
+	int end = 0;
 
-	while (read(sfd, &si, sizeof si) == (ssize_t)sizeof si)
-		stop = stop || si.ssi_signo == SIGTERM || si.ssi_signo == SIGINT;
-	return stop;
+	while (read(sfd, &si, sizeof si) == (ssize_t)sizeof si) {
+		if (si.ssi_signo == SIGTERM || si.ssi_signo == SIGINT)
+			end = SIGTERM;
+		else if (si.ssi_signo == SIGHUP && end == 0)
+			end = SIGHUP;
+	}
+	return end;
 }
 
-static void stop_children(struct pool *p, int sfd)
+/* Returns `end`, or SIGTERM when that came meanwhile. */
+static int stop_children(struct pool *p, int sfd, int end)
 {
 	int64_t until = clock_mono_ms() + STOP_MS;
 
@@ -157,29 +197,35 @@ static void stop_children(struct pool *p, int sfd)
 			until = clock_mono_ms() + STOP_MS;
 		}
 		(void)poll(&pf, 1, (int)left);
-		(void)drain_signals(sfd);
+		if (drain_signals(sfd) == SIGTERM)
+			end = SIGTERM;
 	}
+	return end;
 }
 
-void prefork_run(int count, void (*before_fork)(void *), int (*child)(void *), void *arg)
+enum prefork_end prefork_run(int count, void (*before_fork)(void *), int (*child)(void *), void *arg)
 {
 	struct pool p = { .count = count, .before_fork = before_fork, .child = child, .arg = arg };
 	sigset_t set;
+	int end = 0;
 
 	sigemptyset(&set);
 	sigaddset(&set, SIGCHLD);
+	sigaddset(&set, SIGHUP);
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGINT);
 	sigprocmask(SIG_BLOCK, &set, &p.mask);
 	int sfd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-	for (;;) {
+	while (end == 0) {
 		struct pollfd pf = { .fd = sfd, .events = POLLIN };
 		int wait = fill(&p);
 		(void)poll(&pf, 1, wait);
-		if (drain_signals(sfd))
-			break;
-		reap(&p);
+		end = drain_signals(sfd);
+		if (end == 0)
+			reap(&p);
 	}
-	stop_children(&p, sfd);
+	end = stop_children(&p, sfd, end);
 	close(sfd);
+	sigprocmask(SIG_SETMASK, &p.mask, NULL); /* a successor begins as we did */
+	return end == SIGHUP ? PREFORK_RENEW : PREFORK_STOP;
 }

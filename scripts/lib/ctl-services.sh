@@ -26,6 +26,7 @@ service() {
   mkdir -p -- "$dir/data" "$dir/log"
   echo 3 >"$dir/notification-fd"
   echo 5000 >"$dir/timeout-kill"
+  rm -f -- "$dir/run" "$dir/finish" "$dir/log/run" # a shell may be reading them
   cat >"$dir/run" <<SH
 #!/bin/sh
 # $name, written by chompctl.
@@ -75,10 +76,16 @@ services_name() {
   [ "$SANDBOX_LOCAL" -eq 0 ] || SERVICES+=(sandbox)
 }
 
+# From nothing: only while nothing of it runs.
+services_new() {
+  rm -rf -- "$S6" "$RUN/nginx" || die "cannot clear $S6"
+  services_write
+}
+
+# Also over what is there and runs: each program goes by its new script when it starts the next time.
 services_write() {
   local url=$SANDBOX_URL
   [ "$SANDBOX_LOCAL" -eq 0 ] || url=unix:$IN_VAR/run/sandbox/sandbox.sock
-  rm -rf -- "$S6" "$RUN/nginx" || die "cannot clear $S6"
   mkdir -p -- "$S6/.lib" "$S6/.s6-svscan" && cp -- "$APP/scripts/lib/service.sh" "$S6/.lib/" || die "cannot write $S6"
 
   BWRAP=$(command -v bwrap) || BWRAP=/
@@ -109,7 +116,7 @@ services_write() {
 # nginx's own directory: the templates filled in, its temporary files, and a link to the static files.
 nginx_write() {
   local to=$RUN/nginx text user_line='' hosts='' host
-  mkdir -p -- "$to/tmp" && cp -R -- "$APP"/nginx/*.conf "$APP/nginx/errors" "$to/" && ln -s -- "$IN_HTDOCS" "$to/htdocs" ||
+  mkdir -p -- "$to/tmp" && cp -R -- "$APP"/nginx/*.conf "$APP/nginx/errors" "$to/" && ln -sfn -- "$IN_HTDOCS" "$to/htdocs" ||
     die "cannot write $to"
   [ "$AS_ROOT" -eq 0 ] || user_line='user www-data chomp-web;'
   # Each name once: an http and an https origin may share it.

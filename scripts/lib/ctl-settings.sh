@@ -71,6 +71,11 @@ settings_saved() {
   done <"$CONFIG"
 }
 
+# Nothing of the environment counts: a program that goes on has the settings it was started with.
+settings_forget() {
+  unset "${SETTINGS[@]}"
+}
+
 # Settings that the environment does not name are taken from the last start: `restart` in another shell keeps the port.
 settings_keep() {
   local name
