@@ -128,6 +128,7 @@ UNIT_SRC  := $(wildcard tests/unit/test_*.c)
 UNIT_BIN  := $(patsubst tests/unit/%.c,$(B)/unit/%,$(UNIT_SRC))
 # System calls that a test replaces: WRAP_test_store := fsync write
 WRAP_test_adopt := openat write fsync renameat linkat log_fields
+WRAP_test_api_files := artifact_stage
 WRAP_test_api_tasks := write clock_mono_ms log_fields log_err
 WRAP_test_api_state := log_fields log_err
 WRAP_test_serve := log_fields log_err

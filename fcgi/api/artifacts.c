@@ -12,9 +12,11 @@
 
 struct artifact_job {
 	struct access_claim claim;
-	const char *name;
+	const char *var, *name;
+	struct staged staged;
 	int64_t size, now;
 	struct patch_stat patch;
+	bool kept, fresh; /* the file has its name; nothing had it before */
 };
 
 /* Where the artifact is in the task's list, or would be. */
@@ -43,13 +45,15 @@ static enum err check_open(const struct artifact_job *job, const struct task *t,
 
 static enum err record_artifact(struct task *t, struct arena *a, void *arg, bool *skip, struct errinfo *e)
 {
-	const struct artifact_job *job = arg;
+	struct artifact_job *job = arg;
 	enum err rc = check_open(job, t, e);
 	size_t i = place_of(t, job->name);
 
 	(void)skip;
-	if (rc != ERR_OK)
+	if (rc != ERR_OK || (rc = artifact_keep(job->var, &job->staged, job->name, e)) != ERR_OK)
 		return rc;
+	job->kept = true;
+	job->fresh = i == t->artifact_count;
 	struct artifact *all = arena_alloc(a, (t->artifact_count + 1) * sizeof *all);
 	if (t->artifact_count > 0)
 		memcpy(all, t->artifacts, t->artifact_count * sizeof *all);
@@ -79,7 +83,7 @@ static enum err wanted_name(struct request *rq, const char **out, struct errinfo
 
 enum err api_artifact_post(struct app *app, struct request *rq, struct response *rs, struct errinfo *e)
 {
-	struct artifact_job job = { .now = app->now(), .size = (int64_t)rq->body_len };
+	struct artifact_job job = { .var = app->var, .now = app->now(), .size = (int64_t)rq->body_len };
 	struct task t;
 	int64_t id;
 	enum err rc;
@@ -91,16 +95,21 @@ enum err api_artifact_post(struct app *app, struct request *rq, struct response 
 		return err_set(e, ERR_FORBIDDEN, 0, "artifacts are written by the task's agent");
 	if (job.claim.cap.task != id)
 		return err_set(e, ERR_FORBIDDEN, 0, "this token is for another task");
-	/* The file first, the record that names it second: a record never points at nothing.  Everything is checked before,
-	 * so that no file is left that nobody lists or deletes. */
 	if ((rc = store_get(app->store, &rq->arena, id, &t, e)) != ERR_OK || (rc = check_open(&job, &t, e)) != ERR_OK ||
-	    (rc = artifact_write(app->var, id, job.name, rq->body, rq->body_len, e)) != ERR_OK)
+	    (rc = artifact_stage(app->var, id, rq->body, rq->body_len, &job.staged, e)) != ERR_OK)
 		return rc;
 	if (is_patch(job.name))
 		job.patch = patch_count(rq->body, rq->body_len);
+	/* The file gets its name under the lock, by the same change that lists it: a record never points at nothing, and a
+	 * session that ended meanwhile leaves no file that nobody lists or deletes. */
 	struct change c = { record_artifact, &job };
-	if ((rc = store_change(app->store, &rq->arena, id, c, &t, e)) != ERR_OK)
+	if ((rc = store_change(app->store, &rq->arena, id, c, &t, e)) != ERR_OK) {
+		if (!job.kept)
+			artifact_drop(app->var, &job.staged);
+		else if (job.fresh && rc == ERR_DISK_FULL)
+			artifact_remove(app->var, id, job.name);
 		return rc;
+	}
 	answer_changed(rs, &t);
 	return ERR_OK;
 }

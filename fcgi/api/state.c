@@ -44,12 +44,15 @@ enum err api_health(struct app *app, struct request *rq, struct response *rs, st
 {
 	struct errinfo why = { 0 };
 	bool store = store_catch_up(app->store, &why) == ERR_OK && store_writable(app->store, &why) == ERR_OK;
+	bool room = store_has_room(app->store);
 	bool dispatch = process_alive(app, rq, "dispatch");
 	bool ours = sandbox_host_is_ours(app, rq), sandbox = !ours || process_alive(app, rq, "sandbox");
-	bool ok = store && dispatch && sandbox;
+	bool ok = store && room && dispatch && sandbox;
 	struct jw w;
 
 	(void)e;
+	if (store && !room)
+		(void)err_set(&why, ERR_DISK_FULL, 0, "the disk is full: tasks can end, but none can be created");
 	rs->status = ok ? 200 : 503;
 	jw_init(&w, &rs->body);
 	jw_object(&w, NULL);
@@ -59,8 +62,8 @@ enum err api_health(struct app *app, struct request *rq, struct response *rs, st
 		jw_str(&w, "version", CHOMP_VERSION);
 		jw_object(&w, "store");
 		jw_bool(&w, "writable", store);
-		jw_str(&w, "error", store ? NULL : err_code(&why));
-		jw_str(&w, "message", store ? NULL : why.what);
+		jw_str(&w, "error", store && room ? NULL : err_code(&why));
+		jw_str(&w, "message", store && room ? NULL : why.what);
 		jw_i64(&w, "bytes", c.bytes);
 		for (int i = 0; i < STATUS_COUNT; i++)
 			jw_i64(&w, status_name((enum status)i), c.by_status[i]);

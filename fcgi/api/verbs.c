@@ -43,7 +43,7 @@ enum err api_task_run(struct app *app, struct request *rq, struct response *rs, 
 		return rc;
 	struct run_job job = { app, rq, &f };
 	struct change c = { do_run, &job };
-	if ((rc = store_change(app->store, &rq->arena, id, c, &t, e)) != ERR_OK)
+	if ((rc = store_change_if_room(app->store, &rq->arena, id, c, &t, e)) != ERR_OK)
 		return rc;
 	answer_changed(rs, &t);
 	return ERR_OK;
@@ -153,7 +153,8 @@ static enum err report_verb(struct app *app, struct request *rq, struct response
 	if (!job.claim.owner && job.claim.cap.task != id)
 		return err_set(e, ERR_FORBIDDEN, 0, "this token is for another task");
 	struct change c = { do_verb, &job };
-	if ((rc = store_change(app->store, &rq->arena, id, c, &t, e)) != ERR_OK)
+	rc = (verb == UPDATE ? store_change_if_room : store_change)(app->store, &rq->arena, id, c, &t, e);
+	if (rc != ERR_OK)
 		return rc;
 	answer_changed(rs, &t);
 	return ERR_OK;
@@ -213,7 +214,8 @@ static enum err owner_verb(struct app *app, struct request *rq, struct response 
 	    (rc = form_i64_opt(&f, "token_budget", 0, NUMBER_MAX, &job->budget, e)) != ERR_OK)
 		return rc;
 	struct change c = { do_owner_verb, job };
-	if ((rc = store_change(app->store, &rq->arena, id, c, &t, e)) != ERR_OK)
+	rc = (job->fn == task_retry ? store_change_if_room : store_change)(app->store, &rq->arena, id, c, &t, e);
+	if (rc != ERR_OK)
 		return rc;
 	answer_changed(rs, &t);
 	return ERR_OK;

@@ -44,7 +44,7 @@ enum err start_task(struct start *st, int64_t id)
 	struct arena a = { 0 };
 	struct errinfo e = { 0 };
 	struct task t = { 0 };
-	enum err rc = store_change(d->store, &a, id, (struct change){ open_session, st }, &t, &e);
+	enum err rc = store_change_if_room(d->store, &a, id, (struct change){ open_session, st }, &t, &e);
 
 	d->changed = true;
 	if (rc == ERR_OK)

@@ -73,6 +73,11 @@ static void session_texts(struct walk *w, struct session *s)
 	text(w, &s->sandbox_id);
 	outbox(w, &s->dispatch);
 	outbox(w, &s->kill);
+	text(w, &s->gate.name);
+	text(w, &s->gate.output);
+	text(w, &s->gate.tree);
+	text(w, &s->gate.gate_hash);
+	text(w, &s->gate.log_hash);
 	text(w, &s->nonce);
 	extra(w, &s->extra);
 }
@@ -92,12 +97,14 @@ static void task_texts(struct walk *w, struct task *t)
 	text(w, &t->host);
 	text(w, &t->network);
 	text(w, &t->idempotency_key);
+	text(w, &t->gate);
 	extra(w, &t->extra);
 	text(w, &t->platform);
 	text(w, &t->model);
 	text(w, &t->router);
 	text(w, &t->result);
 	text(w, &t->error);
+	text(w, &t->review.comment);
 }
 
 /* *t is a copy of the struct already; here its pointers are led into the new memory. */

@@ -23,6 +23,8 @@ enum {
 	PRIORITY_MAX = 1000,
 };
 
+/* A new text or array below belongs into model/clone.c too. */
+
 /* Ids are given in turn; memory and time of the index grow with the highest, so there is one. */
 #define TASK_ID_MAX (INT64_C(1) << 32)
 

@@ -373,6 +373,11 @@ enum err task_killed(struct task *t, const char *sid, struct errinfo *e)
 	s->kill.error = NULL;
 	s->kill.attempts++;
 	s->kill.next_at = 0;
+	if (!session_open(s) && s->dispatch.state == STEP_PENDING) { /* nobody will send it any more */
+		s->dispatch.state = STEP_FAILED;
+		s->dispatch.error = "the session ended before its sandbox was known to have started";
+		s->dispatch.next_at = 0;
+	}
 	return ERR_OK;
 }
 

@@ -6,8 +6,10 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "core/file.h"
@@ -119,6 +121,16 @@ static enum err take_over(struct store *s, int64_t copied, int fd, ino_t old, st
 	return rc;
 }
 
+/* Refused early: a copy that runs into the end of the disk takes the last room from those who work. */
+static enum err room_for_copy(struct store *s, struct errinfo *e)
+{
+	struct statvfs fs;
+
+	if (fstatvfs(s->dirfd, &fs) == 0 && (int64_t)(fs.f_bavail * fs.f_frsize) < s->log.index.live)
+		return err_set(e, ERR_DISK_FULL, 0, "compaction needs %" PRId64 " bytes of disk space", s->log.index.live);
+	return ERR_OK;
+}
+
 enum err store_compact(struct store *s, struct errinfo *e)
 {
 	enum err rc = store_catch_up(s, e);
@@ -130,6 +142,8 @@ enum err store_compact(struct store *s, struct errinfo *e)
 		return rc;
 	if (fstat(s->log.fd, &st) < 0)
 		return err_set(e, ERR_IO, errno, "stat state/tasks.log");
+	if ((rc = room_for_copy(s, e)) != ERR_OK)
+		return rc;
 	fd = openat(s->dirfd, COMPACTED, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0)
 		return err_set(e, ERR_IO, errno, "open " COMPACTED);

@@ -15,7 +15,7 @@ enum err document_read(const char *var, const char *name, struct arena *a, struc
 
 /*
  * Read, let fn write the new text into *out, replace: all under the lock.  fn returns an error to leave the old one.
- * ERR_TOO_LARGE when the new one would be larger than DOCUMENT_MAX.
+ * ERR_TOO_LARGE when the new one would be larger than DOCUMENT_MAX; ERR_READONLY after a failed write or sync of anything.
  */
 typedef enum err document_fn(const struct json_object *old, struct strbuf *out, void *arg,
 			      struct errinfo *e);

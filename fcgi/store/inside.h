@@ -7,14 +7,12 @@
 #include "store/log.h"
 #include "store/store.h"
 
-#define READ_ONLY_MARK "run/worker/read_only"
-
 struct store {
 	int var_fd, dirfd; /* CHOMP_VAR, its state/ */
 	struct lock lock;
 	struct log log;
 	struct cache cache;
-	bool poisoned; /* a sync of this process failed; the marker may be impossible to write on such a disk */
+	bool poisoned; /* by this process; the mark may be impossible to write on such a disk */
 };
 
 /* Read-only for every process and until the pool starts again: what the disk holds after a failed sync is not known. */

@@ -4,11 +4,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "core/file.h"
+#include "core/rand.h"
 
 static char *output_path(struct arena *a, const char *var, int64_t task, const char *sid)
 {
@@ -136,23 +138,54 @@ bool artifact_name_valid(const char *name)
 	return len < 4 || strcmp(name + len - 4, ".new") != 0; /* file_replace's own */
 }
 
-enum err artifact_write(const char *var, int64_t task, const char *name, const void *buf, size_t len,
+static int open_artifact_dir(struct arena *a, const char *var, int64_t task, struct errinfo *e)
+{
+	const char *dir = artifact_dir(a, var, task);
+	int dirfd = -1;
+
+	if (make_dir(AT_FDCWD, arena_printf(a, "%s/state/artifacts", var), 0700) < 0 || make_dir(AT_FDCWD, dir, 0700) < 0 ||
+	    (dirfd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0)
+		err_set(e, errno == ENOSPC || errno == EDQUOT ? ERR_DISK_FULL : ERR_IO, errno, "make %s", dir);
+	return dirfd;
+}
+
+enum err artifact_stage(const char *var, int64_t task, const void *buf, size_t len, struct staged *out,
 			struct errinfo *e)
 {
 	struct arena a = { 0 };
-	const char *dir = artifact_dir(&a, var, task);
-	enum err rc = ERR_OK;
-	int dirfd = -1;
+	int dirfd = open_artifact_dir(&a, var, task, e);
+	enum err rc = dirfd < 0 ? e->code : ERR_OK;
+	char random[17];
 
-	if (make_dir(AT_FDCWD, arena_printf(&a, "%s/state/artifacts", var), 0700) < 0 ||
-	    make_dir(AT_FDCWD, dir, 0700) < 0 || (dirfd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0)
-		rc = err_set(e, errno == ENOSPC ? ERR_DISK_FULL : ERR_IO, errno, "make %s", dir);
-	else
-		rc = file_replace(dirfd, name, buf, len, 0600, e);
+	*out = (struct staged){ .task = task };
+	if (rc == ERR_OK) {
+		rand_hex(random, 8);
+		(void)snprintf(out->name, sizeof out->name, ".%s", random); /* no artifact's name begins with a dot */
+		rc = file_replace(dirfd, out->name, buf, len, 0600, e);
+		close(dirfd);
+	}
+	arena_reset(&a);
+	return rc;
+}
+
+enum err artifact_keep(const char *var, const struct staged *s, const char *name, struct errinfo *e)
+{
+	struct arena a = { 0 };
+	int dirfd = open_artifact_dir(&a, var, s->task, e);
+	enum err rc = dirfd < 0 ? e->code : ERR_OK;
+
+	if (rc == ERR_OK && (renameat(dirfd, s->name, dirfd, name) < 0 || fsync(dirfd) < 0))
+		rc = err_set(e, ERR_IO, errno, "keep the artifact %s of task %" PRId64, name, s->task);
 	if (dirfd >= 0)
 		close(dirfd);
 	arena_reset(&a);
 	return rc;
+}
+
+void artifact_drop(const char *var, const struct staged *s)
+{
+	if (*s->name != '\0')
+		artifact_remove(var, s->task, s->name);
 }
 
 enum err artifact_open(const char *var, int64_t task, const char *name, int *fd, int64_t *len,

@@ -32,8 +32,20 @@ void output_remove(const char *var, int64_t task, const char *sid);
 
 /* [A-Za-z0-9][A-Za-z0-9._-]*, at most ARTIFACT_NAME_MAX bytes. */
 bool artifact_name_valid(const char *name);
-enum err artifact_write(const char *var, int64_t task, const char *name, const void *buf, size_t len,
+
+/*
+ * An upload in two steps, for a session may end between them: stage writes and syncs a file under a name nobody lists;
+ * keep, called within the change that records it, gives it its own name; drop throws it away instead.
+ */
+struct staged {
+	int64_t task;
+	char name[32];
+};
+enum err artifact_stage(const char *var, int64_t task, const void *buf, size_t len, struct staged *out,
 			struct errinfo *e);
+enum err artifact_keep(const char *var, const struct staged *s, const char *name, struct errinfo *e);
+void artifact_drop(const char *var, const struct staged *s);
+
 enum err artifact_open(const char *var, int64_t task, const char *name, int *fd, int64_t *len,
 		       struct errinfo *e);
 void artifact_remove(const char *var, int64_t task, const char *name);

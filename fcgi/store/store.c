@@ -16,6 +16,8 @@
 #include "model/codec.h"
 #include "store/adopt.h"
 #include "store/inside.h"
+#include "store/mark.h"
+#include "store/reserve.h"
 
 enum { LIST_STEPS = 20000 };
 
@@ -76,6 +78,27 @@ static enum err open_files(struct store *s, enum store_mode mode, struct errinfo
 	return rc;
 }
 
+/*
+ * After a failed sync the kernel may hold as written what the disk never got.  All that was read is written anew, so that
+ * it is durable, or changes stay refused.
+ */
+static void start_over(struct store *s)
+{
+	struct errinfo e;
+
+	if (mark_clear(s->var_fd)) {
+		if (s->log.damage >= 0 || store_compact(s, &e) == ERR_OK)
+			log_event(LOG_WARN, "store.read_only_cleared");
+		else
+			store_poison(s, &e);
+	}
+	if (lock_take(&s->lock, &e) != ERR_OK)
+		return; /* whoever creates the first task makes it */
+	if (reserve_ensure(s->dirfd, &e) != ERR_OK)
+		log_err(LOG_WARN, "store.no_reserve", &e);
+	lock_drop(&s->lock);
+}
+
 enum err store_open(struct store **out, const char *var, enum store_mode mode, struct errinfo *e)
 {
 	struct store *s = xmalloc(sizeof *s);
@@ -88,8 +111,6 @@ enum err store_open(struct store **out, const char *var, enum store_mode mode, s
 		free(s);
 		return ERR_IO;
 	}
-	if (mode == STORE_OWNER && unlinkat(s->var_fd, READ_ONLY_MARK, 0) == 0)
-		log_event(LOG_WARN, "store.read_only_cleared");
 	s->dirfd = -1;
 	enum err rc = open_files(s, mode, e);
 	if (rc != ERR_OK) {
@@ -99,6 +120,8 @@ enum err store_open(struct store **out, const char *var, enum store_mode mode, s
 		free(s);
 		return rc;
 	}
+	if (mode == STORE_OWNER)
+		start_over(s);
 	*out = s;
 	return ERR_OK;
 }
@@ -135,14 +158,8 @@ int64_t store_version(const struct store *s)
 
 void store_poison(struct store *s, const struct errinfo *why)
 {
-	int fd = openat(s->var_fd, READ_ONLY_MARK, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
-
 	s->poisoned = true;
-	log_err(LOG_ERROR, "store.read_only", why);
-	if (fd >= 0)
-		close(fd);
-	else
-		log_event(LOG_ERROR, "store.read_only_unmarked", LOG_S("why", strerror(errno)));
+	(void)mark_set(s->var_fd, why);
 }
 
 enum err store_sync(struct store *s, struct errinfo *e)
@@ -162,10 +179,12 @@ enum err store_writable(struct store *s, struct errinfo *e)
 {
 	if (s->log.damage >= 0)
 		return err_set(e, ERR_CORRUPT, 0, "the task log is damaged at byte %" PRId64, s->log.damage);
-	if (s->poisoned || faccessat(s->var_fd, READ_ONLY_MARK, F_OK, 0) == 0)
-		return err_set(e, ERR_READONLY, 0,
-			       "a write could not be made durable; changes are refused until chompctl restart");
-	return ERR_OK;
+	return s->poisoned || mark_is_set(s->var_fd) ? mark_refuse(e) : ERR_OK;
+}
+
+bool store_has_room(const struct store *s)
+{
+	return reserve_can_be_whole(s->dirfd);
 }
 
 /* ---- reading ---- */
@@ -291,19 +310,37 @@ enum err store_begin(struct store *s, struct errinfo *e)
 	return rc;
 }
 
+/* What ends work may spend the reserve; a create may not.  The torn line of a write that found no room is cut by the next one. */
+static enum err append(struct store *s, const struct strbuf *lines, bool spend, struct errinfo *e)
+{
+	enum err rc;
+
+	do {
+		rc = log_append(&s->log, lines->buf, lines->len, e);
+	} while (rc == ERR_DISK_FULL && spend && reserve_spend(s->dirfd));
+	return rc;
+}
+
 /*
  * Write, unlock, sync.  The lock is not held while the disk works, so that writers share syncs.  What is no UTF-8 is
  * refused here, whoever forgot to check it: such a record could never be read back.
  */
-static enum err commit(struct store *s, struct strbuf *lines, struct errinfo *e)
+static enum err commit(struct store *s, struct strbuf *lines, bool spend, struct errinfo *e)
 {
+	struct errinfo mine;
 	enum err rc = utf8_valid(lines->buf, lines->len) ?
-			      log_append(&s->log, lines->buf, lines->len, e) :
-			      err_set(e, ERR_BAD_INPUT, 0, "a text is not UTF-8; nothing changed");
+			      append(s, lines, spend, &mine) :
+			      err_set(&mine, ERR_BAD_INPUT, 0, "a text is not UTF-8; nothing changed");
 
+	if (rc == ERR_IO)
+		store_poison(s, &mine);
 	lock_drop(&s->lock);
 	strbuf_release(lines);
-	return rc == ERR_OK ? store_sync(s, e) : rc;
+	if (rc == ERR_OK)
+		return store_sync(s, e);
+	if (e != NULL)
+		*e = mine;
+	return rc;
 }
 
 /* The task made with this key in the last 24 hours, or 0. */
@@ -340,6 +377,10 @@ enum err store_create(struct store *s, struct arena *a, struct task *t, struct e
 		lock_drop(&s->lock);
 		return rc == ERR_OK ? store_sync(s, e) : rc; /* the first answer may not be on disk yet */
 	}
+	if ((rc = reserve_ensure(s->dirfd, e)) != ERR_OK) {
+		lock_drop(&s->lock);
+		return rc;
+	}
 	if (s->log.index.next_id > TASK_ID_MAX) {
 		lock_drop(&s->lock);
 		return err_set(e, ERR_CONFLICT, 0, "all ids are used up");
@@ -348,11 +389,11 @@ enum err store_create(struct store *s, struct arena *a, struct task *t, struct e
 	strbuf_init(&lines);
 	record_new(&lines, t);
 	record_set(&lines, t);
-	return commit(s, &lines, e);
+	return commit(s, &lines, false, e);
 }
 
-enum err store_change(struct store *s, struct arena *a, int64_t id, struct change c, struct task *out,
-		      struct errinfo *e)
+static enum err change(struct store *s, struct arena *a, int64_t id, struct change c, bool spend, struct task *out,
+		       struct errinfo *e)
 {
 	struct strbuf lines;
 	struct task t;
@@ -363,6 +404,8 @@ enum err store_change(struct store *s, struct arena *a, int64_t id, struct chang
 		return rc;
 	if ((rc = read_task(s, a, id, &t, e)) == ERR_OK)
 		rc = c.fn(&t, a, c.arg, &skip, e);
+	if (rc == ERR_OK && !skip && !spend)
+		rc = reserve_ensure(s->dirfd, e);
 	if (rc != ERR_OK || skip) {
 		lock_drop(&s->lock);
 		if (rc == ERR_OK)
@@ -370,11 +413,23 @@ enum err store_change(struct store *s, struct arena *a, int64_t id, struct chang
 	} else {
 		strbuf_init(&lines);
 		record_set(&lines, &t);
-		rc = commit(s, &lines, e);
+		rc = commit(s, &lines, spend, e);
 	}
 	if (rc == ERR_OK && out != NULL)
 		*out = t;
 	return rc;
+}
+
+enum err store_change(struct store *s, struct arena *a, int64_t id, struct change c, struct task *out,
+		      struct errinfo *e)
+{
+	return change(s, a, id, c, true, out, e);
+}
+
+enum err store_change_if_room(struct store *s, struct arena *a, int64_t id, struct change c, struct task *out,
+			      struct errinfo *e)
+{
+	return change(s, a, id, c, false, out, e);
 }
 
 static size_t living_sandboxes(const struct task *t, struct doomed *kills, int64_t now)
@@ -407,7 +462,7 @@ enum err store_delete(struct store *s, struct arena *a, int64_t id, int64_t now,
 	struct doomed *kills = arena_alloc(a, (t.session_count + 1) * sizeof *kills);
 	strbuf_init(&lines);
 	record_del(&lines, id, kills, living_sandboxes(&t, kills, now));
-	rc = commit(s, &lines, e);
+	rc = commit(s, &lines, true, e);
 	if (rc == ERR_OK && out != NULL)
 		*out = t;
 	return rc;
@@ -493,5 +548,5 @@ enum err store_set_doomed(struct store *s, int64_t id, const struct doomed *kill
 	}
 	strbuf_init(&lines);
 	record_del(&lines, id, kills, count);
-	return commit(s, &lines, e);
+	return commit(s, &lines, true, e);
 }

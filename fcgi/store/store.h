@@ -2,8 +2,9 @@
  * The queue's truth: files below $CHOMP_VAR/state that workers, dispatcher and relay share (docs/STATE.md).
  * One struct store per process; after a fork each process goes on with its own copy.
  *
- * Order of a change: lock, catch up, transition, one write, unlock, fdatasync, then the answer.  A failed sync is final:
- * a marker in run/ turns the store read-only for every process until the worker pool is started again.
+ * Order of a change: lock, catch up, transition, one write, unlock, fdatasync, then the answer.  A failed write or sync is
+ * final: a mark in run/ turns the store read-only for every process until the worker pool is started again.  A full disk is
+ * not: creating is refused while what ends work goes on in room kept for it (store/reserve.h).
  */
 #ifndef CHOMP_STORE_STORE_H
 #define CHOMP_STORE_STORE_H
@@ -18,7 +19,7 @@
 struct store;
 
 enum store_mode {
-	STORE_OWNER, /* the worker pool's parent: adopts an old state, clears the read-only marker, begins a new log */
+	STORE_OWNER, /* the worker pool's parent: adopts an old state, clears the read-only mark, begins a new log */
 	STORE_WRITER,
 };
 
@@ -44,6 +45,9 @@ enum err store_sync(struct store *s, struct errinfo *e);
 /* ERR_READONLY or ERR_CORRUPT with the reason while changes are refused. */
 enum err store_writable(struct store *s, struct errinfo *e);
 
+/* Whether a task could be created now, as far as the disk goes. */
+bool store_has_room(const struct store *s);
+
 /* ERR_NOT_FOUND; wire code not_found. */
 enum err store_get(struct store *s, struct arena *a, int64_t id, struct task *out, struct errinfo *e);
 
@@ -63,7 +67,7 @@ enum err store_create(struct store *s, struct arena *a, struct task *t, struct e
 /*
  * Change a task: fn gets the current task and changes it, or returns an error and nothing is written.
  * *out (may be NULL) receives the new task.  fn may set *skip to write nothing although it succeeded; what it saw is synced
- * all the same.  ERR_BAD_INPUT when a text is not UTF-8.
+ * all the same.  ERR_BAD_INPUT when a text is not UTF-8; ERR_DISK_FULL when even the reserve is used up.
  */
 struct change {
 	enum err (*fn)(struct task *t, struct arena *a, void *arg, bool *skip, struct errinfo *e);
@@ -71,6 +75,9 @@ struct change {
 };
 enum err store_change(struct store *s, struct arena *a, int64_t id, struct change c, struct task *out,
 		      struct errinfo *e);
+/* The same for what begins work and can wait: ERR_DISK_FULL as long as only the reserve is left. */
+enum err store_change_if_room(struct store *s, struct arena *a, int64_t id, struct change c, struct task *out,
+			      struct errinfo *e);
 
 /* Delete; sandboxes still to be ended stay on the dispatcher's list.  *out (may be NULL): the task as it was. */
 enum err store_delete(struct store *s, struct arena *a, int64_t id, int64_t now, struct task *out,

@@ -28,6 +28,37 @@ static struct reply download(const char *name)
 }
 
 /* ---- artifacts ---- */
+static bool ends_meanwhile;
+
+enum err __real_artifact_stage(const char *var, int64_t task, const void *buf, size_t len, struct staged *out,
+			       struct errinfo *e);
+enum err __wrap_artifact_stage(const char *var, int64_t task, const void *buf, size_t len, struct staged *out,
+			       struct errinfo *e);
+enum err __wrap_artifact_stage(const char *var, int64_t task, const void *buf, size_t len, struct staged *out,
+			       struct errinfo *e)
+{
+	enum err rc = __real_artifact_stage(var, task, buf, len, out, e);
+
+	if (ends_meanwhile)
+		assert_status(post(api_task_done, "{\"id\":1}"), 200);
+	return rc;
+}
+
+/* The bytes are on disk, and then the session ends: no file may stay that nobody lists. */
+static void upload_that_comes_too_late_leaves_nothing(void **state)
+{
+	(void)state;
+	assert_status(ask(upload("changes.patch", "first")), 200);
+	ends_meanwhile = true;
+	struct reply r = ask(upload("other", "late"));
+	ends_meanwhile = false;
+	assert_status(r, 409);
+	assert_false(world_has(&w, "state/artifacts/1/other"));
+	struct strbuf all = world_picture(&w, "state/artifacts");
+	assert_string_equal(all.buf, "state/artifacts\nstate/artifacts/1\nstate/artifacts/1/changes.patch\nfirst");
+	strbuf_release(&all);
+}
+
 static void agent_writes_and_owner_reads(void **state)
 {
 	(void)state;
@@ -229,6 +260,7 @@ int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		T("an agent writes and the owner reads", agent_writes_and_owner_reads),
+		T("an upload that comes too late leaves nothing", upload_that_comes_too_late_leaves_nothing),
 		T("sixty-four artifacts and no more", sixty_four_and_no_more),
 		T("what is not there is not found", what_is_not_there_is_not_found),
 		T("output is plain text", output_is_plain_text),

@@ -166,6 +166,32 @@ static const char *artifact(int64_t task, const char *name)
 	return read_all(fd, len);
 }
 
+static enum err artifact_write(const char *var, int64_t task, const char *name, const void *buf, size_t len,
+			       struct errinfo *e)
+{
+	struct staged staged;
+	enum err rc = artifact_stage(var, task, buf, len, &staged, e);
+
+	return rc == ERR_OK ? artifact_keep(var, &staged, name, e) : rc;
+}
+
+static void what_is_staged_can_be_dropped(void **state)
+{
+	struct staged first, second;
+	struct errinfo e;
+
+	(void)state;
+	assert_ok(artifact_stage(w.var, 7, "one", 3, &first, &e), &e);
+	assert_ok(artifact_stage(w.var, 7, "two", 3, &second, &e), &e);
+	artifact_drop(w.var, &first);
+	assert_true(world_has(&w, "state/artifacts/7"));
+	assert_ok(artifact_keep(w.var, &second, "x", &e), &e);
+	assert_string_equal(artifact(7, "x"), "two");
+	artifact_remove(w.var, 7, "x");
+	assert_false(world_has(&w, "state/artifacts/7"));
+	artifact_drop(w.var, &(struct staged){ .task = 7 });
+}
+
 static void artifacts_are_kept_by_task(void **state)
 {
 	struct errinfo e;
@@ -213,6 +239,7 @@ int main(void)
 		T("output grows at its end only", output_grows_at_its_end_only),
 		T("a full disk leaves no half piece of output", full_disk_leaves_no_half_piece),
 		T("what is no file is not opened", what_is_no_file_is_not_opened),
+		T("what is staged can be dropped", what_is_staged_can_be_dropped),
 		T("artifacts are kept by task", artifacts_are_kept_by_task),
 		T("a full disk leaves the old artifact", full_disk_leaves_the_old_artifact),
 	};

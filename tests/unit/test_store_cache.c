@@ -55,11 +55,38 @@ static void change(int64_t id, const char *text)
 	assert_ok(store_change(w.store, &w.a, id, c, NULL, &e), &e);
 }
 
+/* No pointer of the original is in the copy: addresses are beyond 2^44, times and counts are not. */
+static void assert_apart(const void *copy, const void *original, size_t len)
+{
+	for (size_t i = 0; i + sizeof(uintptr_t) <= len; i += sizeof(uintptr_t)) {
+		uintptr_t x, y;
+		memcpy(&x, (const char *)copy + i, sizeof x);
+		memcpy(&y, (const char *)original + i, sizeof y);
+		if (x == y && x >= (uintptr_t)1 << 44)
+			fail_msg("the word at byte %zu is shared", i);
+	}
+}
+
 static void clone_is_equal(void **state)
 {
 	struct arena a = { 0 };
 	struct task full = task_full(&a), copy;
-	struct clone *c = task_clone(&full, SIZE_MAX);
+	struct clone *c;
+
+	full.gate = "gates/health.sh";
+	full.review.comment = "no";
+	full.sessions[0].gate = (struct gate_verdict){ .known = true,
+						       .name = "g",
+						       .output = "o",
+						       .tree = "t",
+						       .gate_hash = "h",
+						       .log_hash = "l" };
+	c = task_clone(&full, SIZE_MAX);
+	assert_apart(&c->task, &full, sizeof full);
+	for (size_t i = 0; i < full.session_count; i++)
+		assert_apart(&c->task.sessions[i], &full.sessions[i], sizeof full.sessions[i]);
+	for (size_t i = 0; i < full.artifact_count; i++)
+		assert_apart(&c->task.artifacts[i], &full.artifacts[i], sizeof full.artifacts[i]);
 
 	(void)state;
 	assert_false(c->cut);

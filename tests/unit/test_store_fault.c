@@ -9,6 +9,7 @@
 
 #include "core/log.h"
 #include "model/transition.h"
+#include "store/reserve.h"
 #include "world.h"
 
 enum call {
@@ -221,33 +222,70 @@ static const struct row {
 static void failed_write_changes_nothing(void **state)
 {
 	ROW(struct row);
-	static const struct {
-		int why;
-		enum err want;
-	} reasons[] = { { EIO, ERR_IO },
-			{ ENOSPC, ERR_DISK_FULL },
-			{ EDQUOT, ERR_DISK_FULL },
-			{ EFBIG, ERR_IO } };
+	static const int reasons[] = { EIO, EFBIG, EROFS };
 	struct errinfo e;
 
-	(void)setup(state);
-	assert_ok(create(w.store, "old", &e), &e);
 	for (size_t i = 0; i < sizeof reasons / sizeof reasons[0]; i++) {
+		(void)setup(state);
+		assert_ok(create(w.store, "old", &e), &e);
 		struct strbuf before = world_picture(&w, "state"), after;
 		sys_reset();
 		sys.fail_at[WRITE] = 1;
-		sys.why = reasons[i].why;
-		assert_err(act(r->act, &e), reasons[i].want, &e);
+		sys.why = reasons[i];
+		assert_err(act(r->act, &e), ERR_IO, &e);
 		after = world_picture(&w, "state");
 		assert_string_equal(after.buf, before.buf);
 		strbuf_release(&before);
 		strbuf_release(&after);
 		assert_string_equal(seen_by_another(), "1:old:\n");
+		/* A disk that refuses a write is not trusted with another. */
+		sys_reset();
+		assert_err(act(r->act, &e), ERR_READONLY, &e);
+		assert_true(world_has(&w, "run/worker/read_only"));
+		world_reopen(&w, STORE_OWNER);
+		assert_false(world_has(&w, "run/worker/read_only"));
+		assert_ok(act(r->act, &e), &e);
+		assert_string_equal(seen_by_another(), r->after);
+		(void)teardown(state);
 	}
-	sys_reset();
-	assert_ok(act(r->act, &e), &e); /* the lock was given back, and the store goes on */
-	assert_string_equal(seen_by_another(), r->after);
-	(void)teardown(state);
+}
+
+static int64_t reserve_left(void)
+{
+	struct stat st;
+
+	assert_int_equal(stat(world_path(&w, "state/reserve"), &st), 0);
+	return st.st_size;
+}
+
+/* No room for the line: what ends work gives a piece of the reserve back and tries again, a creation does not. */
+static void full_disk_is_no_failure(void **state)
+{
+	ROW(struct row);
+	static const int reasons[] = { ENOSPC, EDQUOT };
+	struct errinfo e;
+
+	for (size_t i = 0; i < sizeof reasons / sizeof reasons[0]; i++) {
+		(void)setup(state);
+		assert_ok(create(w.store, "old", &e), &e);
+		sys_reset();
+		sys.fail_at[WRITE] = 1;
+		sys.why = reasons[i];
+		enum err rc = act(r->act, &e);
+		if (r->act == CREATE) {
+			assert_err(rc, ERR_DISK_FULL, &e);
+			assert_int_equal(err_status(e.code), 507);
+			assert_string_equal(seen_by_another(), "1:old:\n");
+			assert_int_equal(reserve_left(), RESERVE_BYTES);
+			assert_ok(act(r->act, &e), &e);
+		} else {
+			assert_ok(rc, &e);
+			assert_int_equal(reserve_left(), RESERVE_BYTES - RESERVE_STEP);
+		}
+		assert_string_equal(seen_by_another(), r->after);
+		assert_ok(store_writable(w.store, &e), &e);
+		(void)teardown(state);
+	}
 }
 
 /* The disk is full after n bytes, for every n: whole lines among them must not count as half a
@@ -268,8 +306,14 @@ static void short_write_changes_nothing(void **state)
 		sys_reset();
 		sys.at_most = n;
 		enum err rc = act(r->act, &e);
-		all = rc == ERR_OK;
-		if (!all) {
+		all = rc == ERR_OK && sys.at_most == n;
+		if (!all && r->act != CREATE) {
+			/* cut, and written again into what the reserve gave back */
+			assert_ok(rc, &e);
+			assert_string_equal(seen_by_another(), r->after);
+			assert_ok(create(other, "next", &e), &e);
+			assert_ok(store_writable(w.store, &e), &e);
+		} else if (!all) {
 			assert_err(rc, ERR_DISK_FULL, &e);
 			assert_string_equal(seen_by_another(), "1:old:\n");
 			sys_reset();
@@ -328,7 +372,7 @@ static void failed_sync_is_never_answered_well(void **state)
 }
 
 struct row_name {
-	char write[60], cut[60], sync[60];
+	char write[60], full[60], cut[60], sync[60];
 };
 
 /* ---- others ---- */
@@ -363,12 +407,14 @@ static void tail_that_cannot_be_cut_is_not_written_behind(void **state)
 	assert_ok(create(w.store, "old", &e), &e);
 	sys_reset();
 	sys.at_most = 30;
-	assert_err(change(w.store, "torn", &e), ERR_DISK_FULL, &e);
+	assert_err(create(w.store, "torn", &e), ERR_DISK_FULL, &e);
 	sys_reset();
 	sys.fail_at[FTRUNCATE] = 1;
 	assert_err(change(w.store, "x", &e), ERR_IO, &e);
 	assert_string_equal(seen_by_another(), "1:old:\n");
 	sys_reset();
+	assert_err(change(w.store, "x", &e), ERR_READONLY, &e);
+	world_reopen(&w, STORE_OWNER);
 	assert_ok(change(w.store, "fine", &e), &e);
 	assert_string_equal(seen_by_another(), "1:old:fine\n");
 }
@@ -466,11 +512,13 @@ int main(void)
 	for (int i = 0; i < 3; i++) {
 		(void)snprintf(text[i].write, sizeof text[i].write,
 			       "%s whose write fails changes nothing", rows[i].name);
+		(void)snprintf(text[i].full, sizeof text[i].full, "%s without room is no failure", rows[i].name);
 		(void)snprintf(text[i].cut, sizeof text[i].cut,
 			       "%s cut by a full disk changes nothing", rows[i].name);
 		(void)snprintf(text[i].sync, sizeof text[i].sync, "%s whose sync fails is final",
 			       rows[i].name);
 		plan_add(&p, text[i].write, failed_write_changes_nothing, &rows[i]);
+		plan_add(&p, text[i].full, full_disk_is_no_failure, &rows[i]);
 		plan_add(&p, text[i].cut, short_write_changes_nothing, &rows[i]);
 		plan_add(&p, text[i].sync, failed_sync_is_never_answered_well, &rows[i]);
 	}
