@@ -16,7 +16,7 @@
 <link rel="preload" href="<?cs var:assets.sora600 ?>" as="font" type="font/woff2" crossorigin>
 <link rel="stylesheet" href="<?cs var:assets.css ?>">
 <?cs # htmx without eval, injected styles and history; 204 and 304 change nothing, errors are shown by chomp.js. ?>
-<meta name="htmx-config" content="{&quot;allowEval&quot;:false,&quot;includeIndicatorStyles&quot;:false,&quot;allowScriptTags&quot;:false,&quot;historyEnabled&quot;:false,&quot;timeout&quot;:15000,&quot;responseHandling&quot;:[{&quot;code&quot;:&quot;[23]04&quot;,&quot;swap&quot;:false},{&quot;code&quot;:&quot;[23]..&quot;,&quot;swap&quot;:true},{&quot;code&quot;:&quot;...&quot;,&quot;swap&quot;:false,&quot;error&quot;:true}]}">
+<meta name="htmx-config" content="{&quot;allowEval&quot;:false,&quot;includeIndicatorStyles&quot;:false,&quot;allowScriptTags&quot;:false,&quot;historyEnabled&quot;:false,&quot;attributesToSettle&quot;:[&quot;class&quot;],&quot;timeout&quot;:15000,&quot;responseHandling&quot;:[{&quot;code&quot;:&quot;[23]04&quot;,&quot;swap&quot;:false},{&quot;code&quot;:&quot;[23]..&quot;,&quot;swap&quot;:true},{&quot;code&quot;:&quot;...&quot;,&quot;swap&quot;:false,&quot;error&quot;:true}]}">
 <script src="<?cs var:assets.htmx ?>" defer></script>
 <script src="<?cs var:assets.js ?>" defer></script>
 <?cs else ?>

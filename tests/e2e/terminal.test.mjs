@@ -159,9 +159,15 @@ test('after kill -9 of the relay it comes back by itself, byte for byte', () => 
 	const lines = record(page);
 	await page.goto(at(id));
 	await shows(page, 'tick 20');
+	await page.evaluate(() => {
+		const place = document.querySelector('.live-state');
+		window.told = new Promise((resolve) => {
+			new MutationObserver(() => /reconnecting/.test(place.innerText) && resolve()).observe(place, { childList: true, subtree: true, characterData: true });
+		});
+	});
 	for (const pid of chomp.pids('relay'))
 		process.kill(pid, 'SIGKILL');
-	await waitFor('that it is told', async () => /reconnecting/.test(await page.locator('.live-state').innerText()), { context: context(page) });
+	await page.evaluate(() => window.told); // for a moment only, when the relay is quick to come back
 	await shot(page, 'terminal-reconnecting');
 	await state(page, 'Live');
 	await shows(page, 'last-tick');
