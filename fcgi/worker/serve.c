@@ -110,7 +110,7 @@ static void answer_error(struct app *app, struct request *rq, struct response *r
 			 const struct errinfo *e)
 {
 	response_error(rs, e);
-	if (allow != NULL)
+	if (e->code == ERR_METHOD)
 		response_header(rs, "Allow", allow);
 	if (!request_wants_page(rq))
 		return;

@@ -4,7 +4,6 @@ import { after, describe, test } from 'node:test';
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import path from 'node:path';
-import { heldTo } from '../lib/contract.mjs';
 import { shared } from '../lib/instance.mjs';
 import { waitFor } from '../lib/wait.mjs';
 
@@ -12,7 +11,6 @@ const adopted = JSON.stringify({
 	'my-agent': { name: 'My Agent', command: 'my-agent-cli', models: ['m1', 'm2'], color: '#22AA88', since: 2024 },
 });
 const chomp = await shared({ after }, { files: { 'state/agents.json': adopted } });
-await heldTo(chomp);
 const post = (body, options) => chomp.api.post('/api/config/agents', body, options);
 const agents = async () => (await chomp.api.get('/api/config/agents')).json();
 const stored = () => JSON.parse(fs.readFileSync(path.join(chomp.var, 'state/agents.json'), 'utf8'));

@@ -2,12 +2,10 @@
 
 import { after, describe, test } from 'node:test';
 import assert from 'node:assert/strict';
-import { heldTo } from '../lib/contract.mjs';
 import { shared } from '../lib/instance.mjs';
 import { waitFor } from '../lib/wait.mjs';
 
 const chomp = await shared({ after });
-await heldTo(chomp);
 const settings = async (body) => {
 	const said = await chomp.api.post('/api/config/settings', body);
 	assert.equal(said.status, 200, said.text);

@@ -5,14 +5,15 @@ import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
+import { createConfig, lint } from '@redocly/openapi-core';
 import { Validator } from '@seriousme/openapi-schema-validator';
 import { repoRoot } from '../lib/build.mjs';
-import { contractOf, heldTo } from '../lib/contract.mjs';
+import { contractOf, theContract } from '../lib/contract.mjs';
 import { shared } from '../lib/instance.mjs';
 import { waitFor } from '../lib/wait.mjs';
 
 const chomp = await shared({ after });
-const contract = await heldTo(chomp);
+const contract = theContract();
 const called = new Set();
 const { call } = chomp.api;
 const api = async (method, route, body, options) => {
@@ -36,6 +37,11 @@ describe('the document', () => {
 	test('is OpenAPI 3.1 by a public validator', async () => {
 		const result = await new Validator().validate(structuredClone((await chomp.api.get('/api/openapi.json')).json()));
 		assert.ok(result.valid, JSON.stringify(result.errors, null, 1));
+	});
+
+	test('pleases a public linter', async () => {
+		const problems = await lint({ ref: path.join(repoRoot, 'fcgi/api/openapi.json'), config: await createConfig({ extends: ['recommended-strict'] }) });
+		assert.deepEqual(problems.map((p) => `${p.ruleId}: ${p.message} at ${p.location[0]?.pointer}`), []);
 	});
 
 	test('is the file of this clone, for the version that runs', async () => {

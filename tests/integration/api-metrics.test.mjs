@@ -2,13 +2,11 @@
 
 import { after, describe, test } from 'node:test';
 import assert from 'node:assert/strict';
-import { heldTo } from '../lib/contract.mjs';
 import { shared } from '../lib/instance.mjs';
 import { parsePrometheus } from '../lib/prometheus.mjs';
 import { waitFor } from '../lib/wait.mjs';
 
 const chomp = await shared({ after });
-await heldTo(chomp);
 const metrics = async () => {
 	const said = await chomp.api.get('/metrics');
 	assert.equal(said.status, 200);

@@ -5,7 +5,6 @@ import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import http from 'node:http';
 import path from 'node:path';
-import { heldTo } from '../lib/contract.mjs';
 import { shared } from '../lib/instance.mjs';
 import { waitFor } from '../lib/wait.mjs';
 
@@ -31,7 +30,6 @@ const chomp = await shared({ after }, {
 		CHOMP_SHELLEY_URL: `${base}/shelley`,
 	},
 });
-await heldTo(chomp);
 const KEY = 'sk-or-v1-the-most-secret-of-keys';
 const platforms = async () => {
 	const said = await chomp.api.get('/api/platforms');

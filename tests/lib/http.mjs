@@ -40,6 +40,9 @@ function answer(res, body) {
 	};
 }
 
+// What a base's answers are held to: base → (method, path, answer, headers) that throws.
+export const held = new Map();
+
 // One request on a connection of its own. `body` is a string or Buffer, sent with its length; the path goes out as it is.
 export function request(base, { method = 'GET', path = '/', headers = {}, body, timeoutMs = REQUEST_MS } = {}) {
 	const at = parseBase(base);
@@ -74,7 +77,13 @@ export function request(base, { method = 'GET', path = '/', headers = {}, body, 
 			});
 			res.on('end', () => {
 				clearTimeout(timer);
-				resolve(answer(res, Buffer.concat(parts)));
+				const said = answer(res, Buffer.concat(parts));
+				try {
+					held.get(base)?.(method, path, said, headers);
+				} catch (e) {
+					return reject(e);
+				}
+				return resolve(said);
 			});
 		});
 		rq.end(body);

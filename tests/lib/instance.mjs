@@ -10,7 +10,8 @@ import { spawn } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
 import { repoRoot } from './build.mjs';
-import { request } from './http.mjs';
+import { theContract } from './contract.mjs';
+import { held, request } from './http.mjs';
 import { freePort } from './port.mjs';
 import { belongingTo, describe, endAll } from './processes.mjs';
 import { tempDir } from './repo.mjs';
@@ -76,6 +77,9 @@ export async function startInstance({ env = {}, files = {}, wrap = [], varDir, p
 		fs.writeFileSync(path.join(home, name), text);
 	}
 	const url = `http://127.0.0.1:${origin.port}`;
+	held.set(url, (method, route, answer, headers) => {
+		if (/^\/(api\/|metrics)/.test(route)) theContract().check(method, route, answer, headers);
+	});
 	const ctl = (args, options = {}) => chompctl(args, { wrap, ...options, env: { ...settings, ...options.env } });
 
 	async function stop() {
