@@ -30,14 +30,16 @@ const groups = {
 	lib: () => ls(inTests('lib'), /\.test\.mjs$/),
 	scripts: () => ls(inTests('scripts'), /\.test\.mjs$/),
 	contract: () => [inTests('contract/run-local.mjs'), ...ls(inTests('contract'), /^local\.test\.mjs$/)],
+	worker: () => [inTests('worker/run-contract.mjs'), ...ls(inTests('worker'), /\.test\.mjs$/)],
 	integration: () => ls(inTests('integration'), /\.test\.mjs$/),
 	e2e: () => ls(inTests('e2e'), /\.test\.mjs$/),
 	bench: () => ls(inTests('bench'), /\.mjs$/),
 };
-const everything = ['unit', 'lib', 'scripts', 'contract', 'integration', 'e2e'];
+const everything = ['unit', 'lib', 'scripts', 'contract', 'worker', 'integration', 'e2e'];
 
 // What a group stands on that `make test` may not have been able to install: then it is skipped, and said so.
 const missing = {
+	worker: () => [inTests('../worker-ts/node_modules'), '/usr/bin/tmux', '/usr/bin/bwrap'].find((f) => !fs.existsSync(f)),
 	e2e: () =>
 		[process.env.CHOMP_TEST_CHROMIUM || '/usr/bin/chromium', inTests('node_modules/playwright-core')].find(
 			(f) => !fs.existsSync(f),
@@ -156,7 +158,7 @@ async function suite(file, print) {
 	if (!fs.existsSync(file)) c = { passed: 0, skipped: 0, failures: ['there is no such suite'] };
 	else if (isUnit(file)) c = await unit(file, print);
 	else if (file.endsWith('.test.mjs')) c = await node(['--test', ...reporter, file], print);
-	else c = await node([file, ...(file.endsWith('run-local.mjs') ? reporter : [])], print);
+	else c = await node([file, ...(/run-\w+\.mjs$/.test(file) ? reporter : [])], print);
 	return { file, ...c, seconds: (Date.now() - started) / 1000 };
 }
 
