@@ -48,7 +48,7 @@ objs     = $(patsubst %.c,$(B)/%.o,$(wildcard fcgi/$(1)/*.c))
 archive  = $(B)/lib/$(1).a
 ALL_ARCHIVES := $(foreach r,partials api http store model core,$(call archive,$(r)))
 
-PROGRAMS := $(addprefix $(B)/bin/,chomp-worker chomp-dispatch chomp-relay chomp-sandbox chomp-shim chomp-watch)
+PROGRAMS := $(addprefix $(B)/bin/,chomp-worker chomp-dispatch chomp-relay chomp-sandbox chomp-shim chomp-watch chomp-store)
 
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -85,7 +85,7 @@ $(B)/lib/$(1).a: $(call objs,$(1))
 	@rm -f $$@
 	$$(Q)ar rcs $$@ $$^
 endef
-$(foreach r,core model store http api partials worker dispatch relay sandbox watch,$(eval $(call room_rule,$(r))))
+$(foreach r,core model store http api partials worker dispatch relay sandbox watch keeper,$(eval $(call room_rule,$(r))))
 
 # ---- programs ----------------------------------------------------------------------------------
 $(B)/bin/chomp-worker: $(call objs,worker) $(ALL_ARCHIVES)
@@ -118,6 +118,11 @@ $(B)/bin/chomp-watch: $(call objs,watch) $(call archive,core)
 	@mkdir -p $(@D)
 	$(call say,LINK $@)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lwebsockets -lcap $(LIBS_core)
+
+$(B)/bin/chomp-store: $(call objs,keeper) $(call archive,store) $(call archive,model) $(call archive,core)
+	@mkdir -p $(@D)
+	$(call say,LINK $@)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS_core)
 
 # ---- static files ------------------------------------------------------------------------------
 htdocs: ## compile the style sheet and copy fonts and scripts to build/htdocs

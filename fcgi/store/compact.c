@@ -53,13 +53,13 @@ static enum err copy_task(struct log *l, int64_t id, struct strbuf *buf, struct 
 }
 
 /* Tombstones come last: a `del` needs ids below next_id. */
-static enum err copy_live(struct log *l, int fd, struct errinfo *e)
+enum err log_copy_live(struct log *l, int fd, int64_t next_id, int64_t gen, struct errinfo *e)
 {
 	struct strbuf buf;
 	enum err rc = ERR_OK;
 
 	strbuf_init(&buf);
-	record_log(&buf, 1, l->index.gen + 1);
+	record_log(&buf, 1, gen);
 	for (int pass = 0; pass < 2 && rc == ERR_OK; pass++) {
 		for (int64_t id = 1; id < l->index.next_id && rc == ERR_OK; id++) {
 			bool live = index_slot(&l->index, id) >= SLOT_STATUS;
@@ -67,7 +67,7 @@ static enum err copy_live(struct log *l, int fd, struct errinfo *e)
 				rc = flush(&buf, fd, FLUSH, e);
 		}
 		if (pass == 0)
-			record_log(&buf, l->index.next_id, l->index.gen + 1);
+			record_log(&buf, next_id, gen);
 	}
 	if (rc == ERR_OK)
 		rc = flush(&buf, fd, 0, e);
@@ -148,7 +148,7 @@ enum err store_compact(struct store *s, struct errinfo *e)
 	if (fd < 0)
 		return err_set(e, ERR_IO, errno, "open " COMPACTED);
 	/* Synced before the lock, so that the sync under it has little left to do. */
-	if ((rc = copy_live(&s->log, fd, e)) == ERR_OK && (rc = sync_file(fd, e)) == ERR_OK)
+	if ((rc = log_copy_live(&s->log, fd, s->log.index.next_id, s->log.index.gen + 1, e)) == ERR_OK && (rc = sync_file(fd, e)) == ERR_OK)
 		rc = take_over(s, before, fd, st.st_ino, e);
 	close(fd);
 	if (rc != ERR_OK) {

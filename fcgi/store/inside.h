@@ -21,4 +21,7 @@ void store_poison(struct store *s, const struct errinfo *why);
 /* The lock, with everything up to date and writable; on an error it is not held. */
 enum err store_begin(struct store *s, struct errinfo *e);
 
+/* A log of live lines only, of this next_id and generation, to an empty file. */
+enum err log_copy_live(struct log *l, int fd, int64_t next_id, int64_t gen, struct errinfo *e);
+
 #endif

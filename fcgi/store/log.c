@@ -169,6 +169,23 @@ enum err log_catch_up(struct log *l, struct errinfo *e)
 	return rc;
 }
 
+/*
+ * A write that was cut short never ends with a whole record and one byte more: that byte was the newline of a record that
+ * somebody was promised, and something has damaged it.
+ */
+static bool lost_newline(struct log *l, int64_t size)
+{
+	struct record_head h;
+	struct errinfo e;
+	size_t len = (size_t)(size - l->end), got;
+	char *tail = xmalloc(len);
+	bool lost = read_at(l, l->end, tail, len, &got, &e) == ERR_OK && got == len && len > 1;
+
+	lost = lost && record_read(tail, len - 1, &h);
+	free(tail);
+	return lost;
+}
+
 static enum err cut_torn_tail(struct log *l, struct errinfo *e)
 {
 	struct stat st;
@@ -177,6 +194,8 @@ static enum err cut_torn_tail(struct log *l, struct errinfo *e)
 		return err_set(e, ERR_IO, errno, "stat state/tasks.log");
 	if (st.st_size == l->end)
 		return ERR_OK;
+	if (lost_newline(l, st.st_size))
+		return damaged(l, e);
 	log_event(LOG_WARN, "store.torn_tail", LOG_I("offset", l->end), LOG_I("bytes", st.st_size - l->end));
 	if (ftruncate(l->fd, (off_t)l->end) < 0)
 		return err_set(e, ERR_IO, errno, "cut the torn tail of state/tasks.log");

@@ -52,25 +52,43 @@ enum err secret_read_file(const char *path, struct arena *a, const char **out, s
 	return read_line(AT_FDCWD, path, a, out, e);
 }
 
+static enum err write_new(int dirfd, const char *name, struct errinfo *e)
+{
+	uint8_t raw[32];
+	char text[MAC_B64 + 5]; /* room for the padding the encoder writes, and a newline */
+
+	rand_bytes(raw, sizeof raw);
+	base64url_encode(text, raw, sizeof raw);
+	size_t len = strlen(text);
+	text[len] = '\n';
+	return file_replace(dirfd, name, text, len + 1, 0600, e);
+}
+
 enum err secret_ensure(const char *var, const char *name, struct errinfo *e)
 {
 	struct arena a = { 0 };
 	const char *old;
-	uint8_t raw[32];
-	char text[MAC_B64 + 4]; /* room for the padding the encoder writes */
 	int dirfd = open_secrets(var, &a, e);
 	enum err rc = ERR_IO;
 
 	if (dirfd >= 0) {
 		rc = read_line(dirfd, name, &a, &old, e);
-		if (rc == ERR_NOT_FOUND) {
-			rand_bytes(raw, sizeof raw);
-			base64url_encode(text, raw, sizeof raw);
-			const char *line = arena_printf(&a, "%s\n", text);
-			rc = file_replace(dirfd, name, line, strlen(line), 0600, e);
-		}
+		if (rc == ERR_NOT_FOUND)
+			rc = write_new(dirfd, name, e);
 		close(dirfd);
 	}
+	arena_reset(&a);
+	return rc;
+}
+
+enum err secret_renew(const char *var, const char *name, struct errinfo *e)
+{
+	struct arena a = { 0 };
+	int dirfd = open_secrets(var, &a, e);
+	enum err rc = dirfd >= 0 ? write_new(dirfd, name, e) : ERR_IO;
+
+	if (dirfd >= 0)
+		close(dirfd);
 	arena_reset(&a);
 	return rc;
 }

@@ -26,6 +26,9 @@ enum err secret_read_file(const char *path, struct arena *a, const char **out, s
 /* Make the secret (32 random bytes, base64url) when it is missing.  Used by the worker pool's parent at start. */
 enum err secret_ensure(const char *var, const char *name, struct errinfo *e);
 
+/* Another one in its place: what was signed with the old one is worth nothing from now on. */
+enum err secret_renew(const char *var, const char *name, struct errinfo *e);
+
 /*
  * Spend a login code: secrets/codes/<sha256 of the code> is an empty file whose age counts; removing it is what makes the
  * code good for one use.  true when the code was there and younger than LOGIN_CODE_MS.

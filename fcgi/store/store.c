@@ -18,6 +18,7 @@
 #include "store/inside.h"
 #include "store/mark.h"
 #include "store/reserve.h"
+#include "store/transfer.h"
 
 enum { LIST_STEPS = 20000 };
 
@@ -45,7 +46,8 @@ static enum err adopt(struct store *s, int dirfd, struct errinfo *e)
 
 	if (rc != ERR_OK)
 		return rc;
-	rc = adopt_old_state(dirfd, e);
+	if ((rc = transfer_resume(dirfd, e)) == ERR_OK)
+		rc = adopt_old_state(dirfd, e);
 	lock_drop(&s->lock);
 	return rc;
 }
@@ -301,9 +303,11 @@ struct store_counts store_counts(const struct store *s)
 /* With the lock held: everything up to date and writable, or the lock is dropped again. */
 enum err store_begin(struct store *s, struct errinfo *e)
 {
-	enum err rc = store_writable(s, e);
+	enum err rc;
 
-	if (rc != ERR_OK || (rc = lock_take(&s->lock, e)) != ERR_OK)
+	if (s->log.damage >= 0)
+		(void)log_catch_up(&s->log, NULL); /* it may have been repaired */
+	if ((rc = store_writable(s, e)) != ERR_OK || (rc = lock_take(&s->lock, e)) != ERR_OK)
 		return rc;
 	if ((rc = log_catch_up(&s->log, e)) != ERR_OK)
 		lock_drop(&s->lock);
