@@ -13,6 +13,7 @@
 #define CHOMP_DISPATCH_DISPATCHER_H
 
 #include <stdbool.h>
+#include <sys/types.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -85,6 +86,7 @@ struct dispatcher {
 	bool draining;         /* no new dispatches */
 	int64_t refused_until; /* monotonic: the store takes no changes, look again then */
 	int64_t upkeep_at;     /* monotonic: not before */
+	pid_t upkeep_pid;      /* compacts beside the loop; 0: none does */
 	struct autorun autorun;
 	struct platform_checks platforms;
 };

@@ -33,6 +33,7 @@ static enum err open_signals(struct loop *l, struct errinfo *e)
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGINT);
 	sigaddset(&set, SIGUSR1);
+	sigaddset(&set, SIGCHLD); /* of upkeep: the next turn takes notice */
 	l->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 	return l->signals >= 0 ? ERR_OK : err_set(e, ERR_IO, errno, "signalfd");
 }
@@ -61,7 +62,7 @@ static void read_signals(struct loop *l)
 		if (si.ssi_signo == SIGUSR1) {
 			l->d->draining = true;
 			log_event(LOG_INFO, "dispatch.draining");
-		} else if (l->stop_at == 0) {
+		} else if (si.ssi_signo != SIGCHLD && l->stop_at == 0) {
 			l->stop_at = l->d->mono_ms() + LOOP_STOP_MS;
 		}
 	}

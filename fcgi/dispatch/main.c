@@ -24,6 +24,7 @@
 #include "dispatch/dispatcher.h"
 #include "dispatch/httpc.h"
 #include "dispatch/loop.h"
+#include "dispatch/upkeep.h"
 
 struct app {
 	const char *var, *callback_url;
@@ -42,6 +43,7 @@ static void block_signals(void)
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGINT);
 	sigaddset(&set, SIGUSR1);
+	sigaddset(&set, SIGCHLD);
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	signal(SIGPIPE, SIG_IGN);
 }
@@ -132,10 +134,12 @@ int main(void)
 	rc = open_all(&app, &e);
 	if (rc == ERR_OK)
 		rc = loop_run(&app.d, app.h, &e);
-	if (rc == ERR_OK)
+	if (rc == ERR_OK) {
+		upkeep_end(&app.d);
 		log_event(LOG_INFO, "dispatch.stopped");
-	else
+	} else {
 		log_err(LOG_ERROR, "dispatch.start_failed", &e);
+	}
 	close_all(&app);
 	return rc == ERR_OK ? 0 : 1;
 }

@@ -1,5 +1,4 @@
-/* The store's housekeeping, done when nothing else is due: compaction of the log, and state.json
- * after it. */
+/* The store's housekeeping, begun when nothing else is due: compaction of the log, and state.json after it. */
 #ifndef CHOMP_DISPATCH_UPKEEP_H
 #define CHOMP_DISPATCH_UPKEEP_H
 
@@ -7,6 +6,10 @@
 
 enum { UPKEEP_RETRY_MS = 10 * 60 * 1000 };
 
+/* Begins what is due, beside the loop; also takes notice of its end. */
 void upkeep(struct dispatcher *d);
+
+/* At a clean stop: state.json once more. */
+void upkeep_end(struct dispatcher *d);
 
 #endif
