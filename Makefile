@@ -103,7 +103,7 @@ $(B)/bin/chomp-relay: $(call objs,relay) $(call archive,http) $(call archive,sto
 	$(call say,LINK $@)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lwebsockets -lcap $(LIBS_core)
 
-SHIM_OBJS    := $(filter %/shim_main.o %/shim.o %/record.o %/tree.o %/pty.o %/ctl.o %/keyboard.o,$(call objs,sandbox))
+SHIM_OBJS    := $(filter %/shim_main.o %/shim.o %/record.o %/tree.o %/pty.o %/ctl.o %/peers.o,$(call objs,sandbox))
 $(B)/bin/chomp-sandbox: $(filter-out %/shim_main.o,$(call objs,sandbox)) $(call archive,core)
 	@mkdir -p $(@D)
 	$(call say,LINK $@)

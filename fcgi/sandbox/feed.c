@@ -4,15 +4,17 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/inotify.h>
+#include <sys/epoll.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "sandbox/ctl.h"
 
+enum { AT_ONCE = 16 };
+
 struct feeds {
 	struct life *life;
-	int inotify;
+	int epoll; /* of every feed's ctl */
 	struct feed *all;
 };
 
@@ -20,7 +22,7 @@ struct feed {
 	struct feed *next;
 	struct feeds *feeds;
 	char id[SANDBOX_ID];
-	int log, watch, ctl; /* -1: none */
+	int log, ctl, master; /* -1: none */
 	bool ended;
 	int code;
 	struct feed_reader *readers;
@@ -28,13 +30,13 @@ struct feed {
 
 struct feeds *feeds_new(struct life *life)
 {
-	int fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+	int fd = epoll_create1(EPOLL_CLOEXEC);
 
 	if (fd < 0)
 		return NULL;
 	struct feeds *f = memset(xmalloc(sizeof *f), 0, sizeof *f);
 	f->life = life;
-	f->inotify = fd;
+	f->epoll = fd;
 	return f;
 }
 
@@ -42,27 +44,47 @@ void feeds_free(struct feeds *f)
 {
 	if (f == NULL)
 		return;
-	close(f->inotify);
+	close(f->epoll);
 	free(f);
 }
 
 int feeds_fd(const struct feeds *f)
 {
-	return f->inotify;
+	return f->epoll;
 }
 
 /* ---- one feed ---- */
 static enum err open_log(struct feed *f, struct errinfo *e)
 {
-	char path[64];
 	off_t size;
-	enum err rc = life_log(f->feeds->life, f->id, &f->log, &size, e);
 
-	if (rc != ERR_OK || f->log < 0)
-		return rc;
-	(void)snprintf(path, sizeof path, "/proc/self/fd/%d", f->log);
-	f->watch = inotify_add_watch(f->feeds->inotify, path, IN_MODIFY);
-	return f->watch >= 0 ? ERR_OK : err_set(e, ERR_IO, errno, "watch a log");
+	return life_log(f->feeds->life, f->id, &f->log, &size, e);
+}
+
+static void hang_up(struct feed *f)
+{
+	if (f->ctl >= 0)
+		close(f->ctl); /* which also takes it out of epoll */
+	if (f->master >= 0)
+		close(f->master);
+	f->ctl = f->master = -1;
+}
+
+/* -1 with errno: EAGAIN when the shim is busy, else it listens not yet or no more, which life tells in time. */
+static int connect_shim(struct feed *f)
+{
+	struct epoll_event ev = { .events = EPOLLIN, .data.ptr = f };
+
+	if (f->ctl >= 0)
+		return 0;
+	f->ctl = life_ctl(f->feeds->life, f->id);
+	if (f->ctl < 0)
+		return -1;
+	if (epoll_ctl(f->feeds->epoll, EPOLL_CTL_ADD, f->ctl, &ev) == 0)
+		return 0;
+	hang_up(f);
+	errno = EAGAIN;
+	return -1;
 }
 
 static void look(struct feed *f)
@@ -81,12 +103,9 @@ static void look(struct feed *f)
 
 static void free_feed(struct feed *f)
 {
-	if (f->watch >= 0)
-		(void)inotify_rm_watch(f->feeds->inotify, f->watch);
+	hang_up(f);
 	if (f->log >= 0)
 		close(f->log);
-	if (f->ctl >= 0)
-		close(f->ctl);
 	free(f);
 }
 
@@ -99,9 +118,11 @@ enum err feed_join(struct feeds *feeds, const char *id, struct feed_reader *r, s
 	if (f == NULL) {
 		f = memset(xmalloc(sizeof *f), 0, sizeof *f);
 		f->feeds = feeds;
-		f->log = f->watch = f->ctl = -1;
+		f->log = f->ctl = f->master = -1;
 		(void)snprintf(f->id, sizeof f->id, "%s", id);
 		enum err rc = open_log(f, e);
+		if (rc == ERR_OK && connect_shim(f) < 0 && errno == EAGAIN)
+			rc = err_set(e, ERR_BUSY, 0, "the sandbox does not answer yet");
 		if (rc != ERR_OK) {
 			free_feed(f);
 			return rc;
@@ -149,19 +170,29 @@ static void tell(struct feed *f)
 }
 
 /* ---- what happens ---- */
+static void hear(struct feed *f)
+{
+	int master, rc = ctl_take(f->ctl, &master);
+
+	if (master >= 0) {
+		if (f->master >= 0)
+			close(f->master);
+		f->master = master;
+	}
+	if (rc < 0)
+		hang_up(f);
+	if (rc != 0) /* whoever ends has written all there is */
+		tell(f);
+}
+
+/* No news frees a feed: its readers leave from the loop's own calls. */
 void feeds_step(struct feeds *feeds)
 {
-	_Alignas(struct inotify_event) char buf[4096];
-	ssize_t n = read(feeds->inotify, buf, sizeof buf); /* the loop comes again when there is more */
+	struct epoll_event ev[AT_ONCE];
+	int n = epoll_wait(feeds->epoll, ev, AT_ONCE, 0); /* the loop comes again when there is more */
 
-	for (ssize_t at = 0; at < n;) {
-		const struct inotify_event *ev = (const struct inotify_event *)(void *)(buf + at);
-		at += (ssize_t)(sizeof *ev + ev->len);
-		for (struct feed *f = feeds->all; f != NULL; f = f->next) {
-			if (f->watch == ev->wd || (ev->mask & IN_Q_OVERFLOW) != 0)
-				tell(f);
-		}
-	}
+	for (int i = 0; i < n; i++)
+		hear(ev[i].data.ptr);
 }
 
 void feeds_check(struct feeds *feeds)
@@ -172,6 +203,8 @@ void feeds_check(struct feeds *feeds)
 		look(f);
 		if (f->ended)
 			tell(f);
+		else
+			(void)connect_shim(f); /* it may just have begun to listen */
 	}
 }
 
@@ -203,32 +236,16 @@ bool feed_ended(const struct feed *f, int *code)
 }
 
 /* ---- typing ---- */
-/* A shim that went away took its socket along: the next try makes a new connection, or says ENOENT.
- */
-static int connected(struct feed *f)
+ssize_t feed_type(struct feed *f, const char *p, size_t len)
 {
-	if (f->ctl < 0)
-		f->ctl = life_ctl(f->feeds->life, f->id);
-	return f->ctl >= 0 ? 0 : -1;
-}
-
-static int judge(struct feed *f, int rc)
-{
-	if (rc == 0 || errno == EAGAIN)
-		return rc;
-	int why = errno;
-	close(f->ctl);
-	f->ctl = -1;
-	errno = why;
-	return -1;
-}
-
-int feed_type(struct feed *f, const char *p, size_t len)
-{
-	return connected(f) < 0 ? -1 : judge(f, ctl_send_input(f->ctl, p, len));
+	if (f->master < 0) {
+		errno = f->ctl >= 0 ? EAGAIN : ENOENT;
+		return -1;
+	}
+	return write(f->master, p, len);
 }
 
 int feed_resize(struct feed *f, int cols, int rows)
 {
-	return connected(f) < 0 ? -1 : judge(f, ctl_send_size(f->ctl, cols, rows));
+	return f->ctl >= 0 ? ctl_send_size(f->ctl, cols, rows) : -1;
 }

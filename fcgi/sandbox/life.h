@@ -61,7 +61,7 @@ enum err life_status(struct life *l, struct arena *a, const char *id, struct sta
 /* The log, open for reading, and its size; *fd is -1 when there is none yet.  ERR_NOT_FOUND. */
 enum err life_log(struct life *l, const char *id, int *fd, off_t *size, struct errinfo *e);
 
-/* A connection to the box's keyboard (ctl.h), or -1 with errno: ENOENT when the box has ended. */
+/* A connection to the box's shim (ctl.h), or -1 with errno: EAGAIN when it is busy; ENOENT, ECONNREFUSED: not there. */
 int life_ctl(struct life *l, const char *id);
 
 /* Refuse dispatches, kill every box; life_drained when all are gone and their files removed. */

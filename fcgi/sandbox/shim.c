@@ -26,16 +26,17 @@
 
 #include "core/clock.h"
 #include "core/file.h"
-#include "sandbox/keyboard.h"
+#include "sandbox/peers.h"
 #include "sandbox/pty.h"
 #include "sandbox/record.h"
 #include "sandbox/tree.h"
 
+enum { LITTLE = 256 };
 enum phase { RUNNING, TERMED, KILLED };
 
 struct shim {
 	struct pty pty;
-	struct keyboard keyboard;
+	struct peers peers;
 	int log, signals, timer, status;
 	pid_t bwrap;
 	pid_t init;  /* the box's first process, as seen from here; 0: not told yet */
@@ -72,7 +73,8 @@ static void put_log(struct shim *s, const char *p, size_t len)
 
 /*
  * Copy what the terminal has; false when it has nothing now (EAGAIN) or nobody is left at its other end (EIO).  It gives
- * 4 KiB at most per read, and a write costs more than a read: several reads for one write.
+ * 4 KiB at most per read, and a write costs more than a read: several reads for one write.  A read that brought little has
+ * most likely emptied it, and an echo is not to wait for the proof.
  */
 static bool copy_terminal(struct shim *s)
 {
@@ -83,9 +85,11 @@ static bool copy_terminal(struct shim *s)
 	do {
 		n = read(s->pty.master, buf + len, sizeof buf - len);
 		len += n > 0 ? (size_t)n : 0;
-	} while (n > 0 && len < sizeof buf);
-	if (len > 0)
+	} while (n > LITTLE && len < sizeof buf);
+	if (len > 0) {
 		put_log(s, buf, len);
+		peers_tell(&s->peers);
+	}
 	return len > 0;
 }
 
@@ -180,20 +184,20 @@ static void watch(struct shim *s)
 	bool slave_seen_closed = false;
 
 	while (!s->reaped || s->init_fd >= 0) {
-		struct pollfd p[5 + KEYBOARD_POLLS] = {
-			{ .fd = slave_seen_closed ? -1 : s->pty.master },
+		struct pollfd p[5 + PEERS_POLLS] = {
+			{ .fd = slave_seen_closed ? -1 : s->pty.master, .events = POLLIN },
 			{ .fd = s->signals, .events = POLLIN },
 			{ .fd = s->timer, .events = POLLIN },
 			{ .fd = s->status, .events = POLLIN },
 			{ .fd = s->init_fd, .events = POLLIN },
 		};
-		p[0].events = (short)(POLLIN | keyboard_poll(&s->keyboard, p + 5));
+		peers_poll(&s->peers, p + 5);
 		if (poll(p, sizeof p / sizeof p[0], -1) < 0)
 			continue;
 		/* All ends are closed: no more output can come, and POLLHUP would make us spin. */
-		if ((p[0].revents & ~POLLOUT) != 0 && !copy_terminal(s))
+		if (p[0].revents != 0 && !copy_terminal(s))
 			slave_seen_closed = (p[0].revents & POLLHUP) != 0;
-		keyboard_step(&s->keyboard, p + 5, s->pty.master);
+		peers_step(&s->peers, p + 5, s->pty.master);
 		if (p[3].revents != 0)
 			read_status(s);
 		if (p[1].revents != 0)
@@ -380,11 +384,11 @@ int shim_run(int timeout_s, char **command)
 		(void)write_all(SHIM_FD_READY, why, strlen(why));
 		return 1;
 	}
-	keyboard_open(&s.keyboard, SHIM_FD_DIR);
-	s.bwrap = fork();
+	bool heard = peers_open(&s.peers, SHIM_FD_DIR) == 0;
+	s.bwrap = heard ? fork() : -1;
 	if (s.bwrap == 0)
 		become_box(&s, command, env.list);
-	int fork_error = errno;
+	int failure = errno;
 	for (int fd = SHIM_FD_ENV; fd <= SHIM_FD_STATUS; fd++)
 		close(fd);
 	forget_env(&env);
@@ -394,12 +398,13 @@ int shim_run(int timeout_s, char **command)
 	if (s.bwrap > 0) {
 		set_timer(&s, (int64_t)timeout_s * 1000);
 		watch(&s);
-		keyboard_close(&s.keyboard, SHIM_FD_DIR);
+		peers_close(&s.peers, SHIM_FD_DIR);
 		judge(&s, SHIM_FD_DIR);
 	} else {
 		s.end.reason = "error";
 		s.end.ended_ms = clock_wall_ms();
-		(void)snprintf(s.end.error, sizeof s.end.error, "fork: %s", strerror(fork_error));
+		(void)snprintf(s.end.error, sizeof s.end.error, "%s: %s",
+			       heard ? "fork" : "ctl", strerror(failure));
 	}
 	return record_end(SHIM_FD_DIR, &s.end, &e) == ERR_OK ? 0 : 1;
 }

@@ -9,7 +9,6 @@
 
 #include "core/json.h"
 #include "core/strbuf.h"
-#include "sandbox/ctl.h"
 
 enum { CHUNK = 64 * 1024, CONTROL_MAX = 4096, AGAIN_MS = 10, FAREWELL_MS = 2000 };
 
@@ -21,7 +20,7 @@ struct terminal {
 	bool said_at, said_ready, said_exit, goodbye;
 	struct strbuf message; /* a text message being received */
 	size_t received;       /* bytes of the message being received */
-	struct strbuf typed;   /* waits for the shim */
+	struct strbuf typed;   /* waits for the agent to read */
 	const char *complaint; /* a literal, to be said */
 };
 
@@ -31,7 +30,8 @@ static void on_news(struct feed_reader *r)
 
 	if (t->wsi == NULL)
 		return;
-	/* At once when there is room: a turn of the loop is most of what an echo costs here. */
+	/* At once when there is room: a turn of the loop is most of what an echo costs here.  What the socket did not take the
+	 * library would keep, and read no typing meanwhile. */
 	if (lws_send_pipe_choked(t->wsi) || terminal_writable(t) < 0)
 		lws_callback_on_writable(t->wsi);
 }
@@ -100,15 +100,14 @@ static void type(lws_sorted_usec_list_t *sul)
 	struct terminal *t = lws_container_of(sul, struct terminal, again);
 
 	while (t->typed.len > 0) {
-		size_t n = t->typed.len < CTL_INPUT_MAX ? t->typed.len : CTL_INPUT_MAX;
-		if (feed_type(t->reader.feed, t->typed.buf, n) < 0) {
-			if (errno != EAGAIN)
-				strbuf_reset(&t->typed); /* the box has ended: nobody is there to
-							    read it */
+		ssize_t n = feed_type(t->reader.feed, t->typed.buf, t->typed.len);
+		if (n <= 0) {
+			if (n == 0 || errno != EAGAIN)
+				strbuf_reset(&t->typed); /* nobody is there to read it */
 			break;
 		}
-		memmove(t->typed.buf, t->typed.buf + n, t->typed.len - n);
-		t->typed.len -= n;
+		memmove(t->typed.buf, t->typed.buf + n, t->typed.len - (size_t)n);
+		t->typed.len -= (size_t)n;
 	}
 	bool wait = t->typed.len > 0;
 	(void)lws_rx_flow_control(t->wsi, wait ? 0 : 1);
