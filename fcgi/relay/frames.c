@@ -39,11 +39,21 @@ static void control(struct viewer *v, const char *text)
 	conn_want_write(v->host);
 }
 
+void viewer_resized(struct viewer *v)
+{
+	char text[80];
+
+	if (!v->pen)
+		return; /* remembered for the day it takes the pen */
+	(void)snprintf(text, sizeof text, "{\"type\":\"resize\",\"cols\":%d,\"rows\":%d}", v->cols, v->rows);
+	control(v, text);
+	pen_resized(v);
+}
+
 static void resize(struct viewer *v, const struct json_object *o)
 {
 	struct errinfo e;
 	int64_t cols, rows;
-	char text[80];
 
 	if (jr_i64(o, "cols", 1, SIZE_MAX_CELLS, &cols, &e) != ERR_OK || jr_i64(o, "rows", 1, SIZE_MAX_CELLS, &rows, &e) != ERR_OK) {
 		viewer_note(v, "{\"type\":\"error\",\"message\":\"Invalid dimensions: cols and rows must be 1 to %d\"}",
@@ -52,10 +62,7 @@ static void resize(struct viewer *v, const struct json_object *o)
 	}
 	v->cols = (int)cols;
 	v->rows = (int)rows;
-	if (!v->pen)
-		return; /* remembered for the day it takes the pen */
-	(void)snprintf(text, sizeof text, "{\"type\":\"resize\",\"cols\":%d,\"rows\":%d}", v->cols, v->rows);
-	control(v, text);
+	viewer_resized(v);
 }
 
 void viewer_browser_text(struct viewer *v, const char *p, size_t len)

@@ -1,5 +1,4 @@
 /* One viewer of a task types; the others watch. */
-#include <stdio.h>
 #include <string.h>
 
 #include "relay/viewer.h"
@@ -14,7 +13,7 @@ static void tell(struct viewer *v)
 	viewer_note(v, "{\"type\":\"pen\",\"mine\":%s}", v->pen ? "true" : "false");
 }
 
-static struct viewer *holder(const struct viewer *v)
+struct viewer *pen_holder(const struct viewer *v)
 {
 	for (struct viewer *other = v->relay->viewers; other != NULL; other = other->next) {
 		if (other->pen && same_terminal(other, v))
@@ -23,22 +22,26 @@ static struct viewer *holder(const struct viewer *v)
 	return NULL;
 }
 
+void pen_resized(struct viewer *v)
+{
+	for (struct viewer *other = v->relay->viewers; other != NULL; other = other->next) {
+		if (other != v && same_terminal(other, v)) {
+			other->told_size = false;
+			conn_want_write(other->browser);
+		}
+	}
+}
+
 static void give(struct viewer *v)
 {
-	char text[80];
-
 	v->pen = true;
 	tell(v);
-	/* The terminal takes the size of the one who types. */
-	if (v->cols > 0 && v->rows > 0) {
-		int n = snprintf(text, sizeof text, "{\"type\":\"resize\",\"cols\":%d,\"rows\":%d}", v->cols, v->rows);
-		viewer_browser_text(v, text, (size_t)n);
-	}
+	viewer_resized(v); /* the terminal takes the size of the one who types */
 }
 
 void pen_take(struct viewer *v)
 {
-	struct viewer *before = holder(v);
+	struct viewer *before = pen_holder(v);
 
 	if (before == v) {
 		tell(v);
@@ -54,7 +57,7 @@ void pen_take(struct viewer *v)
 
 void pen_offer(struct viewer *v)
 {
-	if (holder(v) == NULL)
+	if (pen_holder(v) == NULL)
 		give(v);
 	else
 		tell(v);

@@ -285,6 +285,17 @@ void replay_filter(struct replay *st, const char *p, size_t len, char *out, size
 	*out_len = (size_t)(o.at - out);
 }
 
+size_t replay_rewind(struct replay *st)
+{
+	size_t n = st->held_len;
+
+	st->held_len = 0;
+	st->lead = false;
+	if (st->mode == HOLD) /* else the beginning of the sequence has gone out: it goes on */
+		st->state = GROUND;
+	return n;
+}
+
 void replay_end(struct replay *st, char *out, size_t *out_len)
 {
 	memcpy(out, st->held, st->held_len);

@@ -30,6 +30,9 @@ struct replay { /* all zero is the start */
  */
 void replay_filter(struct replay *st, const char *p, size_t len, char *out, size_t *out_len);
 
+/* Forget what is held, since it will come again from its first byte; how many bytes that is. */
+size_t replay_rewind(struct replay *st);
+
 /* What is still held, as it is. */
 void replay_end(struct replay *st, char *out, size_t *out_len);
 

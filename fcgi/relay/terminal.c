@@ -117,12 +117,12 @@ static void connect_host(void *arg)
 	set_link(v, v->tries > 0 ? LINK_RECONNECTING : LINK_CONNECTING);
 	if (r->secret_file != NULL && secret_read_file(r->secret_file, &a, &secret, &e) != ERR_OK)
 		log_err(LOG_ERROR, "terminal.no_secret", &e);
-	char offset[40] = "";
-	if (v->offset >= 0)
-		(void)snprintf(offset, sizeof offset, "&offset=%" PRId64, v->offset);
+	/* The size is that of who types: a watcher's arrival changes nothing. */
+	const char *size = v->pen ? arena_printf(&a, "cols=%d&rows=%d&", v->cols, v->rows) : "";
+	const char *offset = v->offset >= 0 ? arena_printf(&a, "offset=%" PRId64, v->offset) : "";
 	v->ready = v->opened = false;
 	v->host = wsock_connect(r->loop, r->host_url,
-				arena_printf(&a, "/ws/terminal/%s?cols=%d&rows=%d%s", v->sandbox, v->cols, v->rows, offset),
+				arena_printf(&a, "/ws/terminal/%s?%s%s", v->sandbox, size, offset),
 				secret, v, &host_ops);
 	arena_reset(&a);
 	if (v->host == NULL)
@@ -150,9 +150,9 @@ static void host_closed(void *owner, int code)
 	v->host = NULL;
 	strbuf_reset(&v->from_host);
 	strbuf_reset(&v->controls);
+	int64_t held = (int64_t)replay_rewind(&v->replay);
 	if (v->offset >= 0)
-		v->offset -= (int64_t)v->replay.held_len; /* the browser does not have them yet */
-	v->replay.held_len = 0;
+		v->offset -= held; /* the browser does not have them yet */
 	if (v->browser == NULL) {
 		free_viewer(v);
 		return;
@@ -376,10 +376,22 @@ static void send_piece(struct viewer *v)
 	free(p);
 }
 
+/* The newest size, when there is room for it: a frozen viewer is not sent the history of somebody's window. */
+static void tell_size(struct viewer *v)
+{
+	const struct viewer *who = pen_holder(v);
+
+	v->told_size = true;
+	if (who != NULL && who != v)
+		viewer_note(v, "{\"type\":\"size\",\"cols\":%d,\"rows\":%d}", who->cols, who->rows);
+}
+
 static void browser_writable(void *owner)
 {
 	struct viewer *v = owner;
 
+	if (!v->told_size && v->notes.len == 0)
+		tell_size(v);
 	if (v->pieces != NULL) {
 		send_piece(v);
 	} else if (v->in_binary && v->host == NULL) {

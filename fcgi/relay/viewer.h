@@ -38,6 +38,7 @@ struct viewer {
 	int64_t offset; /* of the next byte this viewer wants, -1: whatever the host thinks best */
 	int cols, rows;
 	bool pen;
+	bool told_size; /* the browser knows the size of who has the pen */
 	bool over;   /* the session has ended: the host is asked for the rest, once */
 	bool opened; /* the present connection to the host came through */
 	bool ready;  /* the host has said so: what comes now is live */
@@ -63,6 +64,9 @@ struct viewer {
 __attribute__((format(printf, 2, 3))) void viewer_note(struct viewer *v, const char *fmt, ...);
 void viewer_tell_link(struct viewer *v);
 
+/* Its size is a new one: the terminal and the others learn it, if it has the pen. */
+void viewer_resized(struct viewer *v);
+
 /* A whole control message from the browser, and from the host. */
 void viewer_browser_text(struct viewer *v, const char *p, size_t len);
 enum host_word { HOST_NONSENSE, HOST_OTHER, HOST_AT, HOST_READY, HOST_EXIT };
@@ -71,6 +75,8 @@ enum host_word viewer_host_text(struct viewer *v, const char *p, size_t len);
 /* ---- pen.c ---- */
 void pen_take(struct viewer *v);  /* from whoever has it */
 void pen_offer(struct viewer *v); /* take it when nobody has it */
+struct viewer *pen_holder(const struct viewer *v); /* NULL: nobody */
+void pen_resized(struct viewer *v); /* v has it: the others are to be told its size */
 void pen_leave(struct viewer *v); /* before it goes: the longest watching viewer inherits nothing, the pen is free */
 
 #endif

@@ -44,6 +44,7 @@ struct watch {
 	bool live, over, pen, hinted, ours;
 	bool told; /* that the connection is lost */
 	int tries, result;
+	int64_t cols, rows; /* of who types, as last told */
 };
 
 /* ---- bytes ---- */
@@ -118,6 +119,22 @@ static void pen(struct watch *w, bool mine)
 	w->pen = mine;
 }
 
+/* The agent draws for the window of who types.  Nobody's terminal is made larger from outside: say so, once for each size. */
+static void sized(struct watch *w, int64_t cols, int64_t rows)
+{
+	int here_cols, here_rows;
+
+	if (w->cols == cols && w->rows == rows)
+		return;
+	w->cols = cols;
+	w->rows = rows;
+	screen_size(&here_cols, &here_rows);
+	if (cols > here_cols || rows > here_rows)
+		screen_say("drawn for %" PRId64 " columns and %" PRId64 " rows, here are %d and %d: a larger window shows it "
+			   "right, Ctrl-] p takes the pen",
+			   cols, rows, here_cols, here_rows);
+}
+
 static void on_text(void *owner, const char *p, size_t len)
 {
 	struct watch *w = owner;
@@ -125,7 +142,7 @@ static void on_text(void *owner, const char *p, size_t len)
 	struct json_object *o;
 	struct errinfo e;
 	const char *type = "", *text = "";
-	int64_t n = -1;
+	int64_t n = -1, rows = 0;
 	bool mine = false;
 
 	if (json_parse(&a, p, len, &o, &e) != ERR_OK || !json_is_object(o) ||
@@ -140,6 +157,9 @@ static void on_text(void *owner, const char *p, size_t len)
 		state(w, text);
 	} else if (strcmp(type, "pen") == 0 && jr_bool_opt(o, "mine", &mine, &e) == ERR_OK) {
 		pen(w, mine);
+	} else if (strcmp(type, "size") == 0 && jr_i64(o, "cols", 1, 1000, &n, &e) == ERR_OK &&
+		   jr_i64(o, "rows", 1, 1000, &rows, &e) == ERR_OK) {
+		sized(w, n, rows);
 	} else if (strcmp(type, "exit") == 0) {
 		w->over = true;
 		if (jr_i64(o, "code", -255, 255, &n, &e) == ERR_OK)

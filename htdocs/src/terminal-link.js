@@ -11,6 +11,7 @@
 //     lost(n)             n bytes are gone: the host no longer has them
 //     state(word, code)   waiting, connecting, live, reconnecting, ended (code: the agent's exit code), refused
 //     pen(mine)           who may type
+//     sized(cols, rows)   the terminal's size: that of somebody else, who types
 //   })
 //   link.type(text)  link.resize()  link.takePen()  link.again() (now, not later)  link.close()
 //   link.replaying      what comes was shown before: it is not to be answered
@@ -124,6 +125,7 @@ export function connect(task, on) {
 				else tell(m.state === 'connecting' && shown ? 'reconnecting' : m.state);
 				if (m.state === 'reconnecting') link.replaying = true;
 			} else if (m.type === 'pen') setPen(m.mine === true);
+			else if (m.type === 'size' && m.cols > 0 && m.rows > 0) on.sized(m.cols, m.rows);
 			else if (m.type === 'exit') {
 				code = Number.isInteger(m.code) ? m.code : null;
 				over = true;

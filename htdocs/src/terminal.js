@@ -47,6 +47,9 @@ HTMLSpanElement.prototype.setAttribute = function (name, value) {
 	else setAttribute.call(this, name, value);
 };
 
+const FONT = 13;
+const FONT_MIN = 7;
+
 const dark = matchMedia('(prefers-color-scheme: dark)');
 const theme = () => {
 	const background = dark.matches ? '#0c0c0f' : '#18181b';
@@ -63,12 +66,14 @@ export function open(place) {
 	const { signal } = away;
 	let word = '';
 	let mine = false;
+	let theirs = null; // { cols, rows } of who types, when that is not us
 	let unshown = 0;
 	let over = false;
+	let link = null;
 
 	const term = new Terminal({
 		fontFamily: getComputedStyle(document.documentElement).getPropertyValue('--font-mono') || 'monospace',
-		fontSize: 13,
+		fontSize: FONT,
 		lineHeight: 1.2,
 		scrollback: 10_000,
 		disableStdin: true,
@@ -82,10 +87,33 @@ export function open(place) {
 	place.hidden = false;
 	place.dataset.open = '';
 	const unstyle = withoutInlineStyle(() => term.open(screen));
-	fit.fit();
 
-	const watch = new ResizeObserver(() => requestAnimationFrame(() => signal.aborted || fit.fit()));
-	watch.observe(screen);
+	// How much there is room for, in letters of this size.
+	function room(font) {
+		const now = fit.proposeDimensions();
+		const scale = term.options.fontSize / font;
+		return now ? { cols: Math.max(2, Math.floor(now.cols * scale)), rows: Math.max(1, Math.floor(now.rows * scale)) } : { cols: term.cols, rows: term.rows };
+	}
+	// Who types has the window filled. Who watches is shown the other one's columns and rows, since the agent draws for them:
+	// in smaller letters where they do not fit, and to be scrolled where they still do not.
+	function arrange() {
+		let font = FONT;
+		let size = room(FONT);
+		if (theirs) {
+			font = Math.max(FONT_MIN, Math.min(FONT, Math.floor(FONT * Math.min(size.cols / theirs.cols, size.rows / theirs.rows))));
+			size = theirs;
+		}
+		screen.toggleAttribute('data-theirs', theirs !== null);
+		if (term.options.fontSize !== font) term.options.fontSize = font;
+		if (term.cols !== size.cols || term.rows !== size.rows) term.resize(size.cols, size.rows);
+	}
+	arrange();
+
+	const watch = new ResizeObserver(() => requestAnimationFrame(() => {
+		if (signal.aborted) return;
+		arrange();
+		link?.resize();
+	}));
 
 	function show() {
 		const here = word === 'live' || word === 'waiting' || word === 'connecting';
@@ -104,7 +132,6 @@ export function open(place) {
 		show();
 	}
 
-	let link = null;
 	const terminal = {
 		ended: false,
 		get busy() {
@@ -125,7 +152,7 @@ export function open(place) {
 		},
 	};
 	link = connect(place.dataset.task, {
-		size: () => ({ cols: term.cols, rows: term.rows }),
+		size: () => room(FONT),
 		bytes(data, seen) {
 			unshown++;
 			term.write(data, () => {
@@ -144,9 +171,19 @@ export function open(place) {
 		},
 		pen(now) {
 			mine = now;
+			if (mine) {
+				theirs = null;
+				arrange();
+				link.resize();
+			}
 			show();
 		},
+		sized(cols, rows) {
+			theirs = { cols, rows };
+			arrange();
+		},
 	});
+	watch.observe(screen);
 
 	// What xterm says by itself (answers to the agent's questions) is meant for the moment: while old bytes are shown only
 	// what a key, the mouse or the clipboard has made is passed on. Who watches has no input at all.
@@ -154,7 +191,6 @@ export function open(place) {
 		if (!link.replaying || window.event?.isTrusted) link.type(text);
 	});
 	term.onBinary((text) => link.type(Uint8Array.from(text, (c) => c.charCodeAt(0))));
-	term.onResize(() => link.resize());
 	term.attachCustomKeyEventHandler((event) => {
 		if (event.type !== 'keydown') return true;
 		if (event.ctrlKey && event.key === ']') {

@@ -120,6 +120,32 @@ describe('sharing', () => {
 		assert.ok(!one.text.includes('too late'));
 	});
 
+	test('the terminal has the size of who types: watchers are told it, and change nothing by coming', async () => {
+		const id = await shell(
+			'echo ready-to-read; while read -r line; do echo "<$line> $(stty size)"; [ "$line" = end ] && exit; done',
+		);
+		const size = (cols, rows) => (n) => n.type === 'size' && n.cols === cols && n.rows === rows;
+		const one = viewer(chomp, id, { cols: 91, rows: 17 });
+		await one.shows('ready-to-read');
+		const two = viewer(chomp, id, { cols: 40, rows: 50 });
+		await two.tells('the size of the first', size(91, 17));
+		await two.shows('ready-to-read'); // its host connection is there, and with it whatever that does
+		one.type('before\n');
+		await one.shows('<before> 17 91');
+		one.control({ type: 'resize', cols: 100, rows: 30 });
+		two.control({ type: 'resize', cols: 41, rows: 51 });
+		await two.tells('the new size', size(100, 30));
+		one.type('between\n');
+		await two.shows('<between> 30 100');
+		two.control({ type: 'pen', take: true });
+		await one.tells('the size of the second', size(41, 51));
+		two.type('after\n');
+		await one.shows('<after> 51 41');
+		two.type('end\n');
+		await Promise.all([one.closed(), two.closed()]);
+		assert.equal(one.notes.filter((n) => n.type === 'size').length, 1, 'who types is not told its own size');
+	});
+
 	test('the pen is free again when its holder leaves', async () => {
 		const id = await shell(stdinEcho);
 		const one = viewer(chomp, id);

@@ -53,8 +53,10 @@ test('the pen: watchers type nothing, Ctrl-] p takes it, with the size of the wi
 		while :; do read -rt 0.2 line || continue; echo "got <$line>"; [ "$line" = end ] && exit 3; done`);
 	const v = viewer(chomp, id);
 	await v.shows('ready-to-read');
+	v.control({ type: 'resize', cols: 120, rows: 40 });
 	const w = watch(id);
 	await w.shows('ready-to-read');
+	await w.shows('drawn for 120 columns and 40 rows, here are 91 and 17');
 	w.type('lost\r');
 	await w.shows('you are watching');
 	w.type('\x1dp');

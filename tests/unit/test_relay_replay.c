@@ -100,11 +100,50 @@ static void long_row_holds(void **state)
 	}
 }
 
+/* The line to the host breaks anywhere: what was held comes again, and the browser gets the same bytes as ever. */
+static void break_anywhere(const char *in, size_t len)
+{
+	char whole[800 + REPLAY_HELD], out[2 * (800 + REPLAY_HELD)];
+
+	(void)filter(whole, in, len, len);
+	for (size_t cut = 0; cut <= len; cut++) {
+		struct replay st = { 0 };
+		size_t n, at = 0;
+		replay_filter(&st, in, cut, out, &n);
+		at += n;
+		size_t from = cut - replay_rewind(&st);
+		assert_int_equal(from, at);
+		replay_filter(&st, in + from, len - from, out + at, &n);
+		at += n;
+		replay_end(&st, out + at, &n);
+		assert_int_equal(at + n, len);
+		assert_memory_equal(out, whole, len);
+	}
+}
+
+static void broken_row_holds(void **state)
+{
+	ROW(struct row);
+	break_anywhere(r->in, strlen(r->in));
+}
+
+static void broken_long_row_holds(void **state)
+{
+	ROW(struct long_row);
+	char in[800];
+	int len = snprintf(in, sizeof in, "%s%0600d%s.", r->begin, 0, r->end);
+
+	memset(in + strlen(r->begin), r->fill, 600);
+	break_anywhere(in, (size_t)len);
+}
+
 int main(void)
 {
 	static struct plan p;
 
 	PLAN_ROWS(&p, rows, row_holds);
 	PLAN_ROWS(&p, long_rows, long_row_holds);
+	PLAN_ROWS(&p, rows, broken_row_holds);
+	PLAN_ROWS(&p, long_rows, broken_long_row_holds);
 	return plan_run("relay_replay", &p);
 }
