@@ -130,13 +130,20 @@ static const char *content_type(const char *name)
 
 enum err api_artifact_get(struct app *app, struct request *rq, struct response *rs, struct errinfo *e)
 {
+	struct access_claim claim;
 	const char *name;
 	struct task t;
+	bool again;
 	int64_t id;
 	enum err rc;
 
-	if ((rc = wanted_id(rq, NULL, &id, e)) != ERR_OK || (rc = wanted_name(rq, &name, e)) != ERR_OK ||
-	    (rc = store_get(app->store, &rq->arena, id, &t, e)) != ERR_OK)
+	if ((rc = access_claim(app, rq, &claim, e)) != ERR_OK || (rc = wanted_id(rq, NULL, &id, e)) != ERR_OK ||
+	    (rc = wanted_name(rq, &name, e)) != ERR_OK)
+		return rc;
+	if (!claim.owner && claim.cap.task != id)
+		return err_set(e, ERR_FORBIDDEN, 0, "this token is for another task");
+	if ((rc = store_get(app->store, &rq->arena, id, &t, e)) != ERR_OK ||
+	    (rc = access_check(&claim, &t, RESULT_OPEN, app->now(), &again, e)) != ERR_OK)
 		return rc;
 	for (size_t i = 0; i < t.artifact_count; i++) {
 		if (strcmp(t.artifacts[i].name, name) != 0)

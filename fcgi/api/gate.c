@@ -63,7 +63,7 @@ static enum err do_gate(struct task *t, struct arena *a, void *arg, bool *skip, 
 
 	if (rc != ERR_OK || *skip)
 		return rc;
-	if (job->in.verdict.name == NULL && t->gate != NULL)
+	if (job->in.verdict.name == NULL || *job->in.verdict.name == '\0')
 		job->in.verdict.name = t->gate;
 	return task_gate(t, a, &job->in, job->now, &next, e);
 }

@@ -35,7 +35,7 @@ const struct route routes[] = {
 	{ "POST", "/api/tasks/fail", ACCESS_AGENT, api_task_fail, 0 },
 	{ "POST", "/api/tasks/handoff", ACCESS_AGENT, api_task_handoff, 0 },
 	{ "GET", "/api/tasks/{}", ACCESS_OWNER, api_task_get, 0 },
-	{ "GET", "/api/tasks/{}/artifacts/{}", ACCESS_OWNER, api_artifact_get, 0 },
+	{ "GET", "/api/tasks/{}/artifacts/{}", ACCESS_AGENT, api_artifact_get, 0 },
 	{ "POST", "/api/tasks/{}/artifacts/{}", ACCESS_AGENT, api_artifact_post, ROUTE_LARGE_BODY },
 	{ "GET", "/api/tasks/{}/sessions/{}/output", ACCESS_OWNER, api_output_session, 0 },
 	{ "GET", "/api/sandbox/output/{}", ACCESS_OWNER, api_output_latest, 0 },

@@ -165,6 +165,25 @@ custom_base_url() {
 	printf '%s' "$url"
 }
 
+# ---- limits of a provider ----------------------------------------------------------------------------------------------------
+
+# When the limit that this message speaks of is over, as RFC 3339; non-zero when it speaks of none, or does not say when.
+# Claude: "usage limit reached|1771000000"; OpenAI and its like: "try again in 1h2m3.5s"; Gemini: "reset after 34s"; a time.
+limit_ends_at() {
+	jq -enrR --arg said "$1" '
+		def seconds: [scan("([0-9.]+) ?(ms|milliseconds?|d|days?|h|hours?|hrs?|m|min|mins|minutes?|s|secs?|seconds?)(?![a-z])")
+				| (.[0] | tonumber) * ({m: 60, h: 3600, d: 86400, s: 1}[if .[1] | startswith("ms") or startswith("milli") then "" else .[1][:1] end] // 0.001)]
+			| if length == 0 then null else add end;
+		($said | ascii_downcase) as $low
+		| if $low | test("rate.?limit|usage limit|limit reached|quota|too many requests|(^|[^0-9])429([^0-9]|$)|overloaded") | not then empty
+		  elif $low | test("limit reached\\|[0-9]{10}") then $low | capture("limit reached\\|(?<t>[0-9]{10})").t | tonumber
+		  elif $low | test("(reset|again|retry|until)[^\n]{0,40}[0-9]{4}-[0-9]{2}-[0-9]{2}t[0-9:]{8}(\\.[0-9]+)?z")
+			then $low | capture("(?<t>[0-9]{4}-[0-9]{2}-[0-9]{2}t[0-9:]{8})(\\.[0-9]+)?z").t | ascii_upcase + "Z" | fromdateiso8601
+		  else ($low | (capture("(again|retry|reset|resets|available)( in| after|-after:?) (about |approximately )?(?<d>([0-9.]+ ?[a-z]+,? ?(and )?)+)") | .d) | seconds)
+			| if . == null then empty else now + . + 1 end
+		  end | floor | todateiso8601' 2>/dev/null
+}
+
 # ---- event streams ----------------------------------------------------------------------------------------------------------
 
 # Beginning of every jq program here.

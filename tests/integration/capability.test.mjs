@@ -30,7 +30,7 @@ async function held(t, script = '') {
 const as = (token) => ({ bearer: token });
 
 describe('the token of a session', () => {
-	test('reports tokens of its own task and reads nothing', async (t) => {
+	test('reports tokens of its own task and reads nothing but its work product', async (t) => {
 		const own = await held(t);
 		const said = await chomp.api.post('/api/tasks/update', { id: own.id, tokens: 77 }, as(own.token));
 		assert.equal(said.status, 200, said.text);
@@ -42,13 +42,15 @@ describe('the token of a session', () => {
 			`/api/tasks/${own.id}`,
 			`/api/sandbox/output/${own.id}`,
 			`/api/tasks/${own.id}/sessions/s1/output`,
-			`/api/tasks/${own.id}/artifacts/changes.patch`,
 			'/',
 		]) {
 			const r = await chomp.api.get(route, as(own.token));
 			assert.ok([401, 403, 302, 303].includes(r.status), `${route}: ${r.status}`);
 			assert.doesNotMatch(r.text, /wait_for/);
 		}
+		// its own task's work product alone: the next session goes on from it
+		assert.equal((await chomp.api.get(`/api/tasks/${own.id}/artifacts/changes.patch`, as(own.token))).status, 404);
+		assert.equal((await chomp.api.get('/api/tasks/999/artifacts/changes.patch', as(own.token))).status, 403);
 		assert.equal(await chomp.state(), before);
 	});
 

@@ -53,8 +53,10 @@ describe('each verb is one call', () => {
 		['fail', ['fail', '--exit-code', '3', 'it broke'], 'fail', { id: '7', exit_code: 3, reason: 'it broke' }],
 		['fail with a dash', ['fail', '--', '-x was refused'], 'fail', { id: '7', reason: '-x was refused' }],
 		['handoff', ['handoff', 'half done'], 'handoff', { id: '7', summary: 'half done' }],
-		['gate', ['gate', '--attempt', '2', '--failed', '--exit-code', '1', '--tree', 'abc', '--gate-hash', 'def'], 'gate',
-			{ id: '7', attempt: 2, passed: false, exit_code: 1, output: '', tree: 'abc', gate_hash: 'def' }],
+		['gate', ['gate', '--attempt', '2', '--failed', '--exit-code', '1', '--gate', 'g.sh', '--changed', '--tree', 'abc', '--gate-hash', 'def', '--log-hash', '123', '--usage', '{"input":1}', '--result', 'r'], 'gate',
+			{ id: '7', attempt: 2, passed: false, exit_code: 1, output: '', gate: 'g.sh', changed: true, tree: 'abc', gate_hash: 'def', log_hash: '123', result: 'r',
+				usage: { input: 1, output: 0, cache_read: 0, cache_write: 0 } }],
+		['handoff until a time', ['handoff', '--parked-until', '2026-02-11T11:00:00Z', 'rate limited'], 'handoff', { id: '7', summary: 'rate limited', parked_until: '2026-02-11T11:00:00Z' }],
 	];
 	for (const [name, args, verb, want] of rows)
 		test(name, async () => {
