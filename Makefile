@@ -103,11 +103,11 @@ $(B)/bin/chomp-relay: $(call objs,relay) $(call archive,http) $(call archive,sto
 	$(call say,LINK $@)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lwebsockets -lcap $(LIBS_core)
 
-SHIM_OBJS    := $(filter %/shim_main.o %/shim.o %/record.o %/tree.o %/pty.o %/ctl.o %/peers.o,$(call objs,sandbox))
+SHIM_OBJS    := $(filter $(addprefix %/,$(addsuffix .o,shim_main shim record tree pty ctl peers limits network forward)),$(call objs,sandbox))
 $(B)/bin/chomp-sandbox: $(filter-out %/shim_main.o,$(call objs,sandbox)) $(call archive,core)
 	@mkdir -p $(@D)
 	$(call say,LINK $@)
-	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lwebsockets -lcap $(LIBS_core)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lseccomp -lwebsockets -lcap $(LIBS_core)
 
 $(B)/bin/chomp-shim: $(SHIM_OBJS) $(call archive,core)
 	@mkdir -p $(@D)
@@ -152,7 +152,7 @@ wrapflags = $(foreach f,$(WRAP_$(notdir $(1))),-Wl,--wrap=$(f))
 $(B)/unit/%: $(B)/tests/unit/%.o $(B)/lib/dispatch.a $(B)/lib/sandbox.a $(ALL_ARCHIVES)
 	@mkdir -p $(@D)
 	$(call say,LINK $@)
-	$(Q)$(CC) $(LDFLAGS) $(call wrapflags,$@) -o $@ $(filter %.o,$^) $(filter %.a,$^) -lcmocka -lcurl $(LIBS_partials) $(LIBS_http) $(LIBS_core)
+	$(Q)$(CC) $(LDFLAGS) $(call wrapflags,$@) -o $@ $(filter %.o,$^) $(filter %.a,$^) -lcmocka -lcurl -lseccomp $(LIBS_partials) $(LIBS_http) $(LIBS_core)
 
 # The worker is a program; what it does with one request can be asked without it.
 $(B)/unit/test_serve: $(B)/fcgi/worker/serve.o $(B)/fcgi/worker/routes.o

@@ -10,6 +10,7 @@
 <?cs else ?>
 <p class="none">No output was kept</p>
 <?cs /if ?>
+<?cs if:boundary ?><p id="boundary" class="none">Box: <?cs var:boundary ?></p><?cs /if ?>
 </section>
 <?cs /if ?>
 <?cs if:subcount(artifacts) ?>

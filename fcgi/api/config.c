@@ -3,6 +3,7 @@
 
 #include "api/agents.h"
 #include "api/api.h"
+#include "core/hostport.h"
 #include "core/json.h"
 #include "core/number.h"
 #include "http/form.h"
@@ -10,7 +11,7 @@
 #include "store/agents.h"
 #include "store/settings.h"
 
-enum { PREVIEW_TAIL = 4, PREVIEW_MIN = 12, TIMEOUT_MAX_S = 7 * 24 * 3600, ACTIVE_MAX = 1000 };
+enum { PREVIEW_TAIL = 4, PREVIEW_MIN = 12, TIMEOUT_MAX_S = 7 * 24 * 3600, ACTIVE_MAX = 1000, ALLOW_MAX = 20 };
 
 /* ---- keys ---- */
 /* Never more than half of it: the last four characters of a long key, nothing of a short one. */
@@ -152,6 +153,21 @@ static enum err check_url(const char *url, struct errinfo *e)
 	return ERR_OK;
 }
 
+/* "host:port host:port": also with commas between. */
+static enum err check_allow(struct arena *a, const char *list, struct errinfo *e)
+{
+	char *save = NULL, *text = list != NULL ? arena_strdup(a, list) : NULL;
+	int n = 0;
+
+	for (char *s = text != NULL ? strtok_r(text, " ,", &save) : NULL; s != NULL; s = strtok_r(NULL, " ,", &save)) {
+		if (!hostport_valid(s))
+			return err_set(e, ERR_BAD_INPUT, 0, "sandbox_allow: %.60s is not host:port", s);
+		if (++n > ALLOW_MAX)
+			return err_set(e, ERR_BAD_INPUT, 0, "sandbox_allow: at most %d addresses", ALLOW_MAX);
+	}
+	return ERR_OK;
+}
+
 struct settings_request {
 	struct app *app;
 	struct request *rq;
@@ -175,7 +191,8 @@ static enum err read_settings(struct settings *s, void *arg, struct errinfo *e)
 	    (rc = form_str_opt(f, "custom_base_url", 0, TEXT_MAX, &s->custom_base_url, e)) != ERR_OK ||
 	    (rc = form_str_opt(f, "custom_api", 0, 16, &s->custom_api, e)) != ERR_OK ||
 	    (rc = form_str_opt(f, "sandbox_allow", 0, TEXT_MAX, &s->sandbox_allow, e)) != ERR_OK ||
-	    (rc = check_url(s->custom_base_url, e)) != ERR_OK)
+	    (rc = check_url(s->custom_base_url, e)) != ERR_OK ||
+	    (rc = check_allow(&job->rq->arena, s->sandbox_allow, e)) != ERR_OK)
 		return rc;
 	if (s->default_agent != NULL && *s->default_agent == '\0')
 		s->default_agent = NULL;

@@ -8,7 +8,7 @@
 #include "core/mac.h"
 #include "core/utf8.h"
 
-enum { LIMIT_MS = 10000, DISPATCH_LIMIT_MS = 30000, ANSWER_MAX = 64 * 1024 };
+enum { LIMIT_MS = 10000, DISPATCH_LIMIT_MS = 30000, ANSWER_MAX = 64 * 1024, BOUNDARY_MAX = 300 };
 
 static const char *const prefixes[CALL_KINDS] = {
 	[CALL_DISPATCH] = "/dispatch",
@@ -85,6 +85,7 @@ enum err host_read_started(struct arena *a, const struct call *c, struct started
 	bool valid = rc == ERR_OK && out->sandbox_id != NULL && host_id_valid(out->sandbox_id);
 	if (!valid && !out->destroyed)
 		return err_set(e, ERR_BAD_INPUT, 0, "the sandbox host's answer names no sandbox");
+	(void)jr_str_opt(o, "boundary", 1, BOUNDARY_MAX, &out->boundary, NULL);
 	return ERR_OK;
 }
 

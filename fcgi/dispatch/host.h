@@ -22,6 +22,7 @@ struct call *host_call_logs(const char *id, int64_t offset);
  * else. */
 struct started {
 	const char *sandbox_id;
+	const char *boundary; /* NULL: the host does not say */
 	bool destroyed;
 };
 enum err host_read_started(struct arena *a, const struct call *c, struct started *out,

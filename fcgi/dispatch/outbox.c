@@ -63,10 +63,11 @@ static void not_taken(struct job *j, struct arena *a, const struct call *c, cons
 		     arena_printf(a, "the sandbox could not be started for 10 minutes: %s", error));
 }
 
-static void started(struct job *j, const struct call *c, const char *sandbox_id)
+static void started(struct job *j, const struct call *c, const struct started *s)
 {
+	const char *sandbox_id = s->sandbox_id;
 	int64_t now = j->d->wall_ms();
-	enum err rc = outcome_started(j, sandbox_id);
+	enum err rc = outcome_started(j, sandbox_id, s->boundary);
 
 	if (rc == ERR_NOT_FOUND) { /* deleted while it was started: end what came of it */
 		rc = outcome_doom(j);
@@ -106,7 +107,7 @@ static void answered(struct call *c)
 	if (c->status == 200 && host_read_started(&a, c, &s, &e) != ERR_OK)
 		not_taken(j, &a, c, e.what);
 	else if (c->status == 200 && !s.destroyed)
-		started(j, c, s.sandbox_id);
+		started(j, c, &s);
 	else if (c->status == 200)
 		fail(j, "the sandbox was ended before it started");
 	else if (host_refused(c)) {

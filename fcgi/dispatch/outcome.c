@@ -12,6 +12,7 @@ struct outcome {
 	enum what what;
 	const char *sid, *text; /* text: the sandbox, the error, or the reason */
 	const struct verdict *verdict;
+	const char *boundary; /* of STARTED */
 	int64_t now, next_at;
 	bool was_open;
 };
@@ -28,6 +29,15 @@ static enum err apply_ended(struct task *t, struct outcome *o, bool *skip, struc
 			  o->now, e);
 }
 
+static enum err started(struct task *t, const struct outcome *o, struct errinfo *e)
+{
+	enum err rc = task_started(t, o->sid, o->text, o->now, e);
+
+	if (rc == ERR_OK)
+		task_find_session(t, o->sid)->boundary = o->boundary;
+	return rc;
+}
+
 static enum err apply(struct task *t, struct arena *a, void *arg, bool *skip, struct errinfo *e)
 {
 	struct outcome *o = arg;
@@ -35,7 +45,7 @@ static enum err apply(struct task *t, struct arena *a, void *arg, bool *skip, st
 	(void)a;
 	switch (o->what) {
 	case STARTED:
-		return task_started(t, o->sid, o->text, o->now, e);
+		return started(t, o, e);
 	case DISPATCH_RETRY:
 		return task_dispatch_retry(t, o->sid, o->text, o->next_at, e);
 	case ENDED:
@@ -85,9 +95,9 @@ static enum err write_down(struct job *j, struct outcome *o)
 	return finish(j, rc, &e);
 }
 
-enum err outcome_started(struct job *j, const char *sandbox_id)
+enum err outcome_started(struct job *j, const char *sandbox_id, const char *boundary)
 {
-	struct outcome o = { .what = STARTED, .text = sandbox_id };
+	struct outcome o = { .what = STARTED, .text = sandbox_id, .boundary = boundary };
 
 	return write_down(j, &o);
 }

@@ -11,7 +11,7 @@
 
 #include "dispatch/dispatcher.h"
 
-enum err outcome_started(struct job *j, const char *sandbox_id);
+enum err outcome_started(struct job *j, const char *sandbox_id, const char *boundary);
 enum err outcome_dispatch_retry(struct job *j, const char *error, int64_t next_at);
 /* *closed: whether it was this that ended the session, and not something before it. */
 enum err outcome_ended(struct job *j, const struct verdict *v, bool *closed);

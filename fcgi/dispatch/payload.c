@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "core/hostport.h"
 #include "core/json.h"
 #include "dispatch/host.h"
 #include "model/agent.h"
@@ -115,6 +116,31 @@ static enum err put_env(struct jw *w, const struct payload_input *in, struct are
 		rc = put_router_keys(w, in->var, a, router, e);
 	jw_object_end(w);
 	return rc;
+}
+
+/* ---- network ---- */
+/* What the owner opened for every box, and the server of the owner's own model for those that are told to use it. */
+static enum err put_allow(struct jw *w, const struct payload_input *in, struct arena *a, struct errinfo *e)
+{
+	const char *router = in->session->router;
+	char model[HOSTPORT_MAX];
+	struct settings s;
+	char *save = NULL;
+	enum err rc = settings_read(in->var, a, &s, e);
+
+	if (rc != ERR_OK)
+		return rc;
+	jw_array(w, "allow");
+	char *list = s.sandbox_allow != NULL ? arena_strdup(a, s.sandbox_allow) : NULL;
+	for (char *p = list != NULL ? strtok_r(list, " ,", &save) : NULL; p != NULL; p = strtok_r(NULL, " ,", &save)) {
+		if (hostport_valid(p)) /* one that was stored before it was checked would refuse the whole dispatch */
+			jw_str(w, NULL, p);
+	}
+	if (router != NULL && strcmp(router, "custom") == 0 && s.custom_base_url != NULL &&
+	    hostport_of_url(s.custom_base_url, model))
+		jw_str(w, NULL, model);
+	jw_array_end(w);
+	return ERR_OK;
 }
 
 /* ---- history ---- */
@@ -246,7 +272,7 @@ enum err payload_build(const struct payload_input *in, struct arena *a, struct s
 	jw_str(&w, "url", in->callback_url);
 	jw_str(&w, "token", capability_make(a, key, in->task->id, in->session));
 	jw_object_end(&w);
-	if ((rc = put_env(&w, in, a, e)) != ERR_OK)
+	if ((rc = put_env(&w, in, a, e)) != ERR_OK || (rc = put_allow(&w, in, a, e)) != ERR_OK)
 		return rc;
 	jw_str(&w, "prompt", prompt_of(in, a));
 	size_t used = out->len - from + SPARE;

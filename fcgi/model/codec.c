@@ -86,6 +86,7 @@ static void write_session(struct jw *w, const struct session *s, unsigned parts)
 	jw_str(w, "result", s->result == RESULT_OPEN ? NULL : result_name(s->result));
 	jw_str(w, "summary", s->summary);
 	jw_str(w, "sandbox_id", s->sandbox_id);
+	jw_str(w, "boundary", s->boundary);
 	if (s->has_exit_code)
 		jw_i64(w, "exit_code", s->exit_code);
 	else
@@ -326,6 +327,7 @@ static enum err read_session(struct arena *a, const struct json_object *o, struc
 	    (rc = read_text(o, "result", &result, e)) != ERR_OK ||
 	    (rc = read_text(o, "summary", &s->summary, e)) != ERR_OK ||
 	    (rc = read_text(o, "sandbox_id", &s->sandbox_id, e)) != ERR_OK ||
+	    (rc = read_text(o, "boundary", &s->boundary, e)) != ERR_OK ||
 	    (rc = jr_i64_opt(o, "exit_code", INT_MIN, INT_MAX, &s->exit_code, e)) != ERR_OK ||
 	    (rc = read_outbox(o, "dispatch", &s->dispatch, e)) != ERR_OK ||
 	    (rc = read_outbox(o, "kill", &s->kill, e)) != ERR_OK || (rc = read_gate(o, &s->gate, e)) != ERR_OK ||
@@ -470,7 +472,7 @@ static const char *const task_members[] = {
 };
 static const char *const session_members[] = {
 	"id", "agent", "model", "router", "started_at", "ended_at", "tokens", "usage", "result", "summary",
-	"sandbox_id", "exit_code", "dispatch", "kill", "active_at", "expires_at", "nonce", "extra", "gate",
+	"sandbox_id", "boundary", "exit_code", "dispatch", "kill", "active_at", "expires_at", "nonce", "extra", "gate",
 	"parked_until", NULL,
 };
 

@@ -58,6 +58,7 @@ struct session {
 	enum result result;
 	const char *summary;
 	const char *sandbox_id;
+	const char *boundary; /* what stands around the sandbox, in its host's words */
 	bool has_exit_code;
 	int64_t exit_code;
 	struct outbox dispatch; /* STEP_NONE: adopted, not attached to any sandbox */

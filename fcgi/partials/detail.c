@@ -234,6 +234,8 @@ static void fill_output(struct app *app, struct arena *a, const struct task *t, 
 	view_flag(v, "has_session", true);
 	view_text(v, "output_sid", last->id);
 	view_text(v, "sandbox_id", text_shown(a, last->sandbox_id));
+	if (last->boundary != NULL)
+		view_text(v, "boundary", text_shown(a, last->boundary));
 	if (text == NULL || *text == '\0')
 		return;
 	view_flag(v, "has_output", true);

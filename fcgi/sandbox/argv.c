@@ -1,7 +1,7 @@
 /*
- * The box, from the outside in: namespaces of its own (the network is the host's, or none), uid and
- * gid 1000 without capabilities, the host's programs read-only, a handful of /etc, /proc and /dev
- * of its own, and two directories to write in besides /tmp.  The root itself is made read-only
+ * The box, from the outside in: namespaces of its own (its network is made before bwrap starts: network.h), uid and
+ * gid 1000 without capabilities, a filter of system calls (seccomp.h), the host's programs read-only, a handful of
+ * /etc, /proc and /dev of its own, and two directories to write in besides /tmp.  The root itself is made read-only
  * last.
  *
  * No --new-session: the box has a terminal of its own as controlling terminal, there is no other to
@@ -10,6 +10,7 @@
  */
 #include "sandbox/argv.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -24,22 +25,20 @@ static void add(struct strbuf *out, const char *const *words)
 }
 #define ADD(out, ...) add(out, (const char *const[]){ __VA_ARGS__, NULL })
 
-static void add_namespaces(struct strbuf *out, bool no_network)
+static void add_namespaces(struct strbuf *out)
 {
 	ADD(out, "--unshare-user", "--unshare-pid", "--unshare-ipc", "--unshare-uts",
 	    "--unshare-cgroup-try");
-	if (no_network)
-		ADD(out, "--unshare-net");
 	ADD(out, "--uid", "1000", "--gid", "1000", "--cap-drop", "ALL", "--die-with-parent");
 }
 
 /* /bin and its like are links into /usr on a merged system, directories on others. */
-static void add_system(struct strbuf *out)
+static void add_system(struct strbuf *out, int64_t tmp)
 {
 	static const char *const dirs[] = {
 		"/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32"
 	};
-	char target[256];
+	char target[256], size[32];
 	struct stat st;
 
 	ADD(out, "--ro-bind", "/usr", "/usr");
@@ -55,14 +54,18 @@ static void add_system(struct strbuf *out)
 		}
 	}
 	ADD(out, "--proc", "/proc", "--dev", "/dev");
-	ADD(out, "--perms", "1777", "--tmpfs", "/tmp");
+	/* Memory, all of it: without a size each could take half of the machine's. */
+	(void)snprintf(size, sizeof size, "%" PRId64, tmp);
+	ADD(out, "--perms", "1777", "--size", size, "--tmpfs", "/tmp");
+	ADD(out, "--perms", "1777", "--size", size, "--tmpfs", "/dev/shm", "--remount-ro", "/dev");
 	/* Parents that bwrap makes by itself come out closed to all but their owner. */
 	ADD(out, "--dir", "/etc", "--dir", "/home", "--dir", "/opt", "--dir", "/run", "--dir",
 	    "/run/chomp");
 	ADD(out, "--dir", "/var", "--symlink", "/tmp", "/var/tmp", "--symlink", "/run", "/var/run");
 }
 
-static void add_etc(struct strbuf *out, const struct box_host *h)
+/* `own`: the box has a network of its own, and asks for names there; else as the host does. */
+static void add_etc(struct strbuf *out, const struct box_host *h, bool own)
 {
 	static const char *const files[] = {
 		"alternatives",
@@ -86,7 +89,6 @@ static void add_etc(struct strbuf *out, const struct box_host *h)
 		"pki",
 		"protocols",
 		"python3",
-		"resolv.conf",
 		"rpc",
 		"services",
 		"ssl",
@@ -103,13 +105,15 @@ static void add_etc(struct strbuf *out, const struct box_host *h)
 		return;
 	struct strbuf from;
 	strbuf_init(&from);
-	for (int i = 0; i < 2; i++) {
-		const char *name = i == 0 ? "passwd" : "group";
+	static const char *const made[] = { "passwd", "group", "resolv.conf" };
+	for (size_t i = 0; i < (own ? 3 : 2); i++) {
 		strbuf_reset(&from);
-		strbuf_printf(&from, "%s/%s", h->etc, name);
-		(void)snprintf(path, sizeof path, "/etc/%s", name);
+		strbuf_printf(&from, "%s/%s", h->etc, made[i]);
+		(void)snprintf(path, sizeof path, "/etc/%s", made[i]);
 		ADD(out, "--ro-bind", from.buf, path);
 	}
+	if (!own)
+		ADD(out, "--ro-bind-try", "/etc/resolv.conf", "/etc/resolv.conf");
 	strbuf_release(&from);
 }
 
@@ -140,11 +144,11 @@ void argv_box(struct strbuf *out, const struct box_host *h, const struct dispatc
 {
 	char text[64];
 
-	add_namespaces(out, d->no_network);
+	add_namespaces(out);
 	(void)snprintf(text, sizeof text, "task-%s", d->task);
 	ADD(out, "--hostname", text);
-	add_system(out);
-	add_etc(out, h);
+	add_system(out, h->limits->tmp);
+	add_etc(out, h, d->network != NETWORK_HOST);
 	add_writable(out, where);
 	ADD(out, "--ro-bind", h->scripts, "/opt/chomp");
 	if (h->agents != NULL)
@@ -157,15 +161,17 @@ void argv_box(struct strbuf *out, const struct box_host *h, const struct dispatc
 	if (source != NULL)
 		ADD(out, "--ro-bind", source->from, source->to);
 	ADD(out, "--remount-ro", "/", "--chdir", "/workspace");
+	(void)snprintf(text, sizeof text, "%d", SHIM_FD_SECCOMP);
+	ADD(out, "--seccomp", text);
 	(void)snprintf(text, sizeof text, "%d", SHIM_FD_STATUS);
 	ADD(out, "--json-status-fd", text);
 }
 
 void argv_probe(struct strbuf *out)
 {
-	add_namespaces(out, false);
-	add_system(out);
-	add_etc(out, NULL);
+	add_namespaces(out);
+	add_system(out, 1 << 20);
+	add_etc(out, NULL, true);
 	ADD(out, "--remount-ro", "/");
 }
 

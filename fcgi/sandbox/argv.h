@@ -3,6 +3,7 @@
 #define CHOMP_SANDBOX_ARGV_H
 
 #include "core/strbuf.h"
+#include "sandbox/limits.h"
 #include "sandbox/proto.h"
 #include "sandbox/source.h"
 
@@ -10,7 +11,8 @@
 
 struct box_host { /* what this host gives to every box; absolute paths, NULL when there is none */
 	const char *scripts, *agents, *callback;
-	const char *etc; /* directory that holds our passwd and group */
+	const char *etc; /* directory that holds our passwd, group and resolv.conf */
+	const struct limits *limits;
 };
 
 /* bwrap's options, each with its NUL, for --args: `where` is the sandbox's directory, source may be

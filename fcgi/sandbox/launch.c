@@ -13,23 +13,33 @@
 #include <unistd.h>
 
 #include "core/file.h"
+#include "core/hostport.h"
+#include "core/log.h"
 #include "sandbox/shim.h"
 #include "sandbox/tree.h"
 
 enum { PROBE_MS = 2000, ABOVE = 32 /* our descriptors, before they go to their fixed places */ };
 
-enum err find_bwrap(char *path, size_t size, struct errinfo *e)
+bool find_program(const char *name, char *path, size_t size)
 {
 	const char *p = getenv("PATH");
 
 	for (p = p != NULL ? p : "/usr/local/bin:/usr/bin:/bin"; *p != '\0';) {
 		int len = (int)strcspn(p, ":");
-		if (*p == '/' && (size_t)snprintf(path, size, "%.*s/bwrap", len, p) < size &&
+		if (*p == '/' && (size_t)snprintf(path, size, "%.*s/%s", len, p, name) < size &&
 		    access(path, X_OK) == 0)
-			return ERR_OK;
+			return true;
 		p += len;
 		p += *p == ':';
 	}
+	*path = '\0';
+	return false;
+}
+
+enum err find_bwrap(char *path, size_t size, struct errinfo *e)
+{
+	if (find_program("bwrap", path, size))
+		return ERR_OK;
 	return err_wire(e, ERR_BAD_INPUT, "no_boundary",
 			"bubblewrap is not installed on the sandbox host: apt install bubblewrap");
 }
@@ -46,6 +56,14 @@ static int memory_file(const char *name, const char *text, size_t len)
 			   : fcntl(fd, F_DUPFD_CLOEXEC, ABOVE);
 	close(fd);
 	return high;
+}
+
+static int copy_of(int from)
+{
+	char buf[16 * 1024]; /* a filter is a few KiB */
+	ssize_t n = pread(from, buf, sizeof buf, 0);
+
+	return n > 0 ? memory_file("chomp-seccomp", buf, (size_t)n) : -1;
 }
 
 static int spawn(const char *path, char *const argv[], const posix_spawn_file_actions_t *files,
@@ -108,7 +126,7 @@ static bool wait_for(pid_t pid, int timeout_ms, int *status)
 	return waitpid(pid, status, 0) == pid;
 }
 
-enum err probe_boundary(const char *bwrap, struct errinfo *e)
+enum err probe_boundary(const char *shim, const char *bwrap, struct errinfo *e)
 {
 	posix_spawn_file_actions_t fa;
 	struct strbuf args;
@@ -122,13 +140,19 @@ enum err probe_boundary(const char *bwrap, struct errinfo *e)
 	int err = memory_file("chomp-probe-said", "", 0);
 	strbuf_release(&args);
 	(void)snprintf(number, sizeof number, "%d", SHIM_FD_ARGS);
-	char *argv[] = { (char[]){ "bwrap" }, (char[]){ "--args" }, number,
-			 (char[]){ "/usr/bin/true" }, NULL };
+	/* By the shim, which makes the outer namespaces: some systems allow them to bwrap alone. */
+	char *argv[] = { (char[]){ "chomp-shim" },
+			 (char[]){ "--probe" },
+			 (char *)(uintptr_t)bwrap,
+			 (char[]){ "--args" },
+			 number,
+			 (char[]){ "/usr/bin/true" },
+			 NULL };
 	actions_init(&fa);
 	posix_spawn_file_actions_adddup2(&fa, in, SHIM_FD_ARGS);
 	posix_spawn_file_actions_adddup2(&fa, err, 2);
 	posix_spawn_file_actions_addclosefrom_np(&fa, SHIM_FD_ARGS + 1);
-	int rc = in < 0 || err < 0 ? errno : spawn(bwrap, argv, &fa, &pid);
+	int rc = in < 0 || err < 0 ? errno : spawn(shim, argv, &fa, &pid);
 	posix_spawn_file_actions_destroy(&fa);
 	bool ok = rc == 0 && wait_for(pid, PROBE_MS, &status) && WIFEXITED(status) &&
 		  WEXITSTATUS(status) == 0;
@@ -144,7 +168,7 @@ enum err probe_boundary(const char *bwrap, struct errinfo *e)
 }
 
 /* ---- shim ---- */
-enum { ENV, ARGS, TOKEN, PROMPT, HISTORY, FILES };
+enum { ENV, ARGS, TOKEN, PROMPT, HISTORY, SECCOMP, FILES };
 
 static bool make_files(const struct launch *l, int files[static FILES])
 {
@@ -162,6 +186,8 @@ static bool make_files(const struct launch *l, int files[static FILES])
 	files[TOKEN] = memory_file("chomp-token", d->callback_token, strlen(d->callback_token));
 	files[PROMPT] = memory_file("chomp-prompt", d->prompt, strlen(d->prompt));
 	files[HISTORY] = memory_file("chomp-history", d->history, strlen(d->history));
+	/* A copy that is read on its own: bwrap reads from where the last one stopped. */
+	files[SECCOMP] = copy_of(l->seccomp);
 	for (int i = 0; i < FILES; i++) {
 		if (files[i] < 0)
 			return false;
@@ -169,36 +195,90 @@ static bool make_files(const struct launch *l, int files[static FILES])
 	return true;
 }
 
+enum { WORDS_MAX = 36 + 2 * DISPATCH_ALLOW_MAX };
+
+struct words {
+	char *list[WORDS_MAX];
+	size_t n;
+	char timeout[32], args[16], limits[LIMITS_TEXT], callback[HOSTPORT_MAX], repository[HOSTPORT_MAX];
+};
+
+static void word(struct words *w, const char *text)
+{
+	w->list[w->n++] = (char *)(uintptr_t)text; /* posix_spawn wants them so, and leaves them alone */
+	w->list[w->n] = NULL;
+}
+
+static void option(struct words *w, const char *name, const char *value)
+{
+	if (value == NULL)
+		return;
+	word(w, name);
+	word(w, value);
+}
+
+/*
+ * Without the socket the callback goes by network, so that much of it is open.  With the socket the dashboard is no
+ * place for an agent, whatever a list says.  The repository's own server is open, because the task names it.
+ */
+static void add_allowed(struct words *w, const struct launch *l)
+{
+	const struct dispatch *d = l->dispatch;
+	bool known = hostport_of_url(d->callback_url, w->callback);
+	const char *wanted[DISPATCH_ALLOW_MAX + 1];
+	size_t n = d->allow_len;
+
+	memcpy(wanted, d->allow, n * sizeof wanted[0]);
+	if (d->repo_url != NULL && hostport_of_url(d->repo_url, w->repository))
+		wanted[n++] = w->repository;
+	if (known && l->host->callback == NULL)
+		option(w, "--allow", w->callback);
+	for (size_t i = 0; i < n; i++) {
+		if (!known || !hostport_same(wanted[i], w->callback))
+			option(w, "--allow", wanted[i]);
+		else if (l->host->callback != NULL)
+			log_event(LOG_WARN, "allow.refused", LOG_S("address", wanted[i]),
+				  LOG_S("why", "it is chomp itself"));
+	}
+}
+
+static void shim_words(struct words *w, const struct launch *l)
+{
+	(void)snprintf(w->timeout, sizeof w->timeout, "%lld", (long long)l->dispatch->timeout_s);
+	(void)snprintf(w->args, sizeof w->args, "%d", SHIM_FD_ARGS);
+	word(w, "chomp-shim");
+	option(w, "--timeout", w->timeout);
+	option(w, "--network", network_policy_name(l->dispatch->network));
+	option(w, "--limits", limits_text(l->host->limits, w->limits));
+	option(w, "--slirp", l->slirp);
+	option(w, "--cgroup", l->cgroup);
+	option(w, "--name", l->id);
+	add_allowed(w, l);
+	word(w, l->bwrap);
+	option(w, "--args", w->args);
+	word(w, "/usr/bin/env"); /* bash traps no signal that was ignored when it started */
+	word(w, "--default-signal=HUP,INT,QUIT,TERM");
+	word(w, BOX_ENTRY);
+}
+
 static int spawn_shim(const struct launch *l, const int files[static FILES], int ready, pid_t *pid)
 {
 	posix_spawn_file_actions_t fa;
-	char timeout[32], args[16];
+	struct words words = { 0 };
 
 	int dir = fcntl(l->dir, F_DUPFD_CLOEXEC, ABOVE);
 	int lock = fcntl(l->lock, F_DUPFD_CLOEXEC, ABOVE);
 	int rc = dir < 0 || lock < 0 ? errno : 0;
-	(void)snprintf(timeout, sizeof timeout, "%lld", (long long)l->dispatch->timeout_s);
-	(void)snprintf(args, sizeof args, "%d", SHIM_FD_ARGS);
-	char *argv[] = {
-		(char[]){ "chomp-shim" },
-		timeout,
-		(char *)(uintptr_t)l->bwrap,
-		(char[]){ "--args" },
-		args,
-		(char[]){ "/usr/bin/env" }, /* bash traps no signal that was ignored when it started */
-		(char[]){ "--default-signal=HUP,INT,QUIT,TERM" },
-		(char[]){ BOX_ENTRY },
-		NULL,
-	};
+	shim_words(&words, l);
 	actions_init(&fa);
 	posix_spawn_file_actions_adddup2(&fa, lock, SHIM_FD_LOCK);
 	posix_spawn_file_actions_adddup2(&fa, dir, SHIM_FD_DIR);
 	posix_spawn_file_actions_adddup2(&fa, ready, SHIM_FD_READY);
 	for (int i = 0; i < FILES; i++)
 		posix_spawn_file_actions_adddup2(&fa, files[i], SHIM_FD_ENV + i);
-	posix_spawn_file_actions_addclosefrom_np(&fa, SHIM_FD_HISTORY + 1);
+	posix_spawn_file_actions_addclosefrom_np(&fa, SHIM_FD_ENV + FILES);
 	if (rc == 0)
-		rc = spawn(l->shim, argv, &fa, pid);
+		rc = spawn(l->shim, words.list, &fa, pid);
 	posix_spawn_file_actions_destroy(&fa);
 	if (dir >= 0)
 		close(dir);
@@ -209,7 +289,7 @@ static int spawn_shim(const struct launch *l, const int files[static FILES], int
 
 enum err launch_shim(const struct launch *l, pid_t *pid, int *ready, struct errinfo *e)
 {
-	int files[FILES] = { -1, -1, -1, -1, -1 }, ends[2] = { -1, -1 }, high = -1;
+	int files[FILES] = { -1, -1, -1, -1, -1, -1 }, ends[2] = { -1, -1 }, high = -1;
 	enum err rc = ERR_OK;
 
 	*ready = -1;

@@ -275,7 +275,7 @@ static enum err check_boundary(struct life *l, struct errinfo *e)
 		return ERR_OK;
 	enum err rc = find_bwrap(l->bwrap, sizeof l->bwrap, e);
 	if (rc == ERR_OK)
-		rc = probe_boundary(l->bwrap, e);
+		rc = probe_boundary(l->conf.shim, l->bwrap, e);
 	l->boundary_known = rc == ERR_OK;
 	if (rc != ERR_OK)
 		log_err(LOG_ERROR, "boundary.missing", e);
@@ -302,6 +302,10 @@ static enum err start(struct life *l, struct arena *a, const struct dispatch *d,
 	const struct launch launch = {
 		.shim = l->conf.shim,
 		.bwrap = l->bwrap,
+		.slirp = l->slirp[0] != '\0' ? l->slirp : NULL,
+		.cgroup = l->conf.cgroup,
+		.id = w->id,
+		.seccomp = l->seccomp,
 		.dir = dir,
 		.lock = lock,
 		.where = arena_printf(a, "%s/%s", l->conf.dir, w->id),
@@ -324,6 +328,7 @@ void life_dispatch(struct life *l, struct arena *a, const struct dispatch *d, st
 	struct errinfo e = { 0 };
 
 	table_id_of(l, d->id, w->id);
+	table_boundary(l, d, w->boundary, sizeof w->boundary);
 	struct box *b = table_find(l, w->id);
 	enum err rc = b == NULL ? look_back(l, w->id, &e) : ERR_OK;
 	if (b != NULL && b->state == STOPPING)

@@ -26,6 +26,8 @@ struct life_conf {          /* text is borrowed for the life of `struct life` */
 	const char *shim;
 	struct box_host host; /* host.etc is filled in */
 	int capacity;
+	struct limits limits;
+	const char *cgroup; /* a delegated directory (cgroup v2), or NULL */
 };
 
 /* A caller that waits.  done is called exactly once, perhaps before the function returns, unless
@@ -34,6 +36,7 @@ struct life_wait {
 	struct life_wait *next;
 	void (*done)(struct life_wait *w, enum err rc, const struct errinfo *e);
 	char id[SANDBOX_ID]; /* the sandbox, once known */
+	char boundary[128];  /* of a dispatch: what stands around it */
 };
 
 /* Open the directory, adopt the living, sweep the old.  ERR_IO. */

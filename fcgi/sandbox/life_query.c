@@ -15,6 +15,8 @@
 #include "sandbox/ctl.h"
 #include "sandbox/launch.h"
 #include "sandbox/life_table.h"
+#include "sandbox/network.h"
+#include "sandbox/seccomp.h"
 
 /* ids must survive a restart also where no secret is configured */
 static enum err own_key(struct life *l, struct errinfo *e)
@@ -41,6 +43,7 @@ static enum err write_etc(struct life *l, struct errinfo *e)
 				     "agent:x:1000:1000:agent:/home/agent:/bin/bash\n"
 				     "nobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n";
 	static const char group[] = "root:x:0:\nagent:x:1000:\nnogroup:x:65534:\n";
+	static const char resolv[] = "nameserver " NETWORK_DNS "\noptions timeout:2\n";
 
 	if (make_dir(l->root, ".etc", 0700) < 0)
 		return err_set(e, ERR_IO, errno, "create .etc");
@@ -50,6 +53,8 @@ static enum err write_etc(struct life *l, struct errinfo *e)
 	enum err rc = file_replace(fd, "passwd", passwd, sizeof passwd - 1, 0600, e);
 	if (rc == ERR_OK)
 		rc = file_replace(fd, "group", group, sizeof group - 1, 0600, e);
+	if (rc == ERR_OK)
+		rc = file_replace(fd, "resolv.conf", resolv, sizeof resolv - 1, 0600, e);
 	close(fd);
 	return rc;
 }
@@ -72,7 +77,7 @@ enum err life_open(const struct life_conf *conf, struct life **out, struct errin
 	enum err rc;
 
 	l->conf = *conf;
-	l->root = l->epoll = l->timer = l->sweeper = -1;
+	l->root = l->epoll = l->timer = l->sweeper = l->seccomp = -1;
 	*out = l;
 	if ((size_t)snprintf(l->etc, sizeof l->etc, "%s/.etc", conf->dir) >= sizeof l->etc)
 		return err_set(e, ERR_BAD_INPUT, 0, "--dir is too long");
@@ -82,16 +87,19 @@ enum err life_open(const struct life_conf *conf, struct life **out, struct errin
 	if (l->root < 0)
 		return err_set(e, ERR_IO, errno, "open %.150s", conf->dir);
 	if ((rc = open_loop(l, e)) != ERR_OK || (rc = own_key(l, e)) != ERR_OK ||
-	    (rc = write_etc(l, e)) != ERR_OK)
+	    (rc = write_etc(l, e)) != ERR_OK || (rc = seccomp_make(&l->seccomp, e)) != ERR_OK)
 		return rc;
 	table_adopt_all(l);
 	table_sweep(l);
 	/* Ask once now, so that the log says it at once; every dispatch asks again while the answer
 	 * is no. */
 	l->boundary_known = find_bwrap(l->bwrap, sizeof l->bwrap, &why) == ERR_OK &&
-			    probe_boundary(l->bwrap, &why) == ERR_OK;
+			    probe_boundary(l->conf.shim, l->bwrap, &why) == ERR_OK;
 	if (!l->boundary_known)
 		log_err(LOG_ERROR, "boundary.missing", &why);
+	const char *missing = table_find_slirp(l);
+	if (missing != NULL)
+		log_event(LOG_WARN, "network.missing", LOG_S("why", missing));
 	return ERR_OK;
 }
 
@@ -101,7 +109,7 @@ void life_free(struct life *l)
 		return;
 	while (l->len > 0)
 		table_remove(l, l->box[l->len - 1]);
-	int fds[] = { l->root, l->epoll, l->timer, l->sweeper };
+	int fds[] = { l->root, l->epoll, l->timer, l->sweeper, l->seccomp };
 	for (size_t i = 0; i < sizeof fds / sizeof fds[0]; i++) {
 		if (fds[i] >= 0)
 			close(fds[i]);

@@ -18,6 +18,7 @@
 #include "core/json.h"
 #include "core/log.h"
 #include "core/mac.h"
+#include "sandbox/launch.h"
 #include "sandbox/shim.h"
 #include "sandbox/sweep.h"
 #include "sandbox/tree.h"
@@ -299,6 +300,7 @@ struct box_host table_host(const struct life *l)
 	struct box_host h = l->conf.host;
 
 	h.etc = l->etc;
+	h.limits = &l->conf.limits;
 	if (h.agents != NULL && access(h.agents, R_OK | X_OK) < 0)
 		h.agents = NULL; /* nothing installed yet */
 	if (h.callback != NULL && access(h.callback, X_OK) < 0) {
@@ -306,4 +308,21 @@ struct box_host table_host(const struct life *l)
 		h.callback = NULL;
 	}
 	return h;
+}
+
+const char *table_find_slirp(struct life *l)
+{
+	return network_missing(find_program("slirp4netns", l->slirp, sizeof l->slirp) ? l->slirp : NULL);
+}
+
+void table_boundary(struct life *l, const struct dispatch *d, char *out, size_t size)
+{
+	bool want = d->network == NETWORK_INTERNET, have = want && table_find_slirp(l) == NULL;
+	const char *network = d->network == NETWORK_HOST ? "the host's network (unsafe)" :
+			      have			 ? "internet without private addresses" :
+			      want			 ? "no network (this host cannot give internet)" :
+							   "no network";
+
+	(void)snprintf(out, size, "bubblewrap and seccomp; %s; memory limited %s", network,
+		       l->conf.cgroup != NULL ? "per box" : "per process");
 }

@@ -32,7 +32,8 @@ struct life {
 	struct life_conf conf;
 	char key[SANDBOX_ID * 2]; /* used when conf.secret is NULL */
 	char etc[PATH_MAX];
-	char bwrap[PATH_MAX];
+	char bwrap[PATH_MAX], slirp[PATH_MAX]; /* "": none */
+	int seccomp;
 	bool boundary_known, draining;
 	int root, epoll, timer;
 	int sweeper; /* pidfd of the child at work, or -1 */
@@ -65,5 +66,8 @@ void table_sweep_done(struct life *l);
 
 enum err table_write_about(int dir, const struct dispatch *d, struct errinfo *e);
 struct box_host table_host(const struct life *l); /* what of conf.host is there right now */
+const char *table_find_slirp(struct life *l);      /* why boxes get no internet here; NULL: they do */
+/* What stands around a box of this dispatch, for its owner. */
+void table_boundary(struct life *l, const struct dispatch *d, char *out, size_t size);
 
 #endif

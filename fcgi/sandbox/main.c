@@ -23,7 +23,7 @@
 enum { SECRET_MIN = 16, SECRET_MAX = 256 };
 
 struct options {
-	const char *dir, *listen, *lock, *secret_file, *scripts, *agents, *callback, *shim;
+	const char *dir, *listen, *lock, *secret_file, *scripts, *agents, *callback, *shim, *limits, *cgroup;
 	int64_t secret_fd, capacity;
 };
 
@@ -32,6 +32,7 @@ static const char usage[] =
 	"PATH]\n"
 	"         [--lock FILE] [--secret-fd N | --secret-file FILE] [--agents DIR] [--callback "
 	"DIR] [--capacity N]\n"
+	"         [--limits processes=N,memory=N,file=N,files=N,disk=N,tmp=N] [--cgroup DIR]\n"
 	"SIGTERM stops it and leaves the boxes running; SIGUSR1 ends every box first.\n";
 
 static const struct option long_options[] = {
@@ -45,6 +46,8 @@ static const struct option long_options[] = {
 	{ "callback", required_argument, NULL, 'b' },
 	{ "shim", required_argument, NULL, 'm' },
 	{ "capacity", required_argument, NULL, 'c' },
+	{ "limits", required_argument, NULL, 'i' }, /* of each box; bytes with K, M, G */
+	{ "cgroup", required_argument, NULL, 'g' }, /* a delegated directory: memory and processes are limited there */
 	{ "help", no_argument, NULL, 'h' },
 	{ 0 },
 };
@@ -80,6 +83,12 @@ static int parse(int argc, char **argv, struct options *o)
 			break;
 		case 'm':
 			text = &o->shim;
+			break;
+		case 'i':
+			text = &o->limits;
+			break;
+		case 'g':
+			text = &o->cgroup;
 			break;
 		case 'n':
 			if (number_parse(optarg, 3, INT_MAX, &o->secret_fd) < 0)
@@ -208,13 +217,20 @@ static enum err run(struct arena *a, struct options *o, struct errinfo *e)
 	    (rc = address_check(o->listen, server.secret != NULL, e)) != ERR_OK ||
 	    (rc = take_lock(o->lock, e)) != ERR_OK)
 		return rc;
-	const struct life_conf conf = {
+	struct life_conf conf = {
 		.dir = o->dir,
 		.secret = server.secret,
 		.shim = o->shim,
 		.host = { .scripts = o->scripts, .agents = o->agents, .callback = o->callback },
 		.capacity = (int)o->capacity,
 	};
+	limits_default(&conf.limits);
+	if (o->limits != NULL && (rc = limits_parse(&conf.limits, o->limits, e)) != ERR_OK)
+		return rc;
+	if (o->cgroup != NULL && limits_cgroup_usable(o->cgroup))
+		conf.cgroup = o->cgroup;
+	else
+		log_event(LOG_INFO, "host.limits", LOG_S("why", "no delegated cgroup: memory is limited per process"));
 	/* Agents would look like root to whatever asks the kernel who they are. */
 	if (geteuid() == 0)
 		log_event(LOG_WARN, "host.root", LOG_S("why", "run it as a user of its own"));

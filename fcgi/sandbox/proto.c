@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "core/hostport.h"
 #include "core/json.h"
 #include "core/number.h"
 
@@ -129,6 +130,13 @@ static bool env_name_reserved(const char *name)
 }
 
 /* ---- reading ---- */
+static const char *const policies[] = { "internet", "none", "host" };
+
+const char *network_policy_name(enum network_policy p)
+{
+	return policies[p];
+}
+
 struct field {
 	const char *key;
 	bool (*ok)(const char *);
@@ -206,11 +214,29 @@ static enum err read_place(const struct json_object *o, struct dispatch *d, stru
 		rc = jr_str_opt(o, "network", 0, ID_MAX, &network, e);
 	if (rc != ERR_OK || network == NULL)
 		return rc;
-	if (*network != '\0' && strcmp(network, "internet") != 0 && strcmp(network, "host") != 0 &&
-	    strcmp(network, "none") != 0)
-		return err_set(e, ERR_BAD_INPUT, 0, "network: none, internet or host is wanted");
-	d->no_network = strcmp(network, "none") == 0;
-	return ERR_OK;
+	for (size_t i = 0; i < sizeof policies / sizeof policies[0]; i++) {
+		if (strcmp(network, policies[i]) == 0) {
+			d->network = (enum network_policy)i;
+			return ERR_OK;
+		}
+	}
+	return *network == '\0' ? ERR_OK : err_set(e, ERR_BAD_INPUT, 0, "network: none, internet or host is wanted");
+}
+
+static enum err read_allow(struct arena *a, const struct json_object *o, struct dispatch *d, struct errinfo *e)
+{
+	struct json_object *list = NULL;
+	enum err rc = jr_arr_opt(o, "allow", &list, e);
+
+	for (size_t i = 0; rc == ERR_OK && list != NULL && i < json_array_len(list); i++) {
+		const char *s = json_string(json_array_at(list, i));
+		if (d->allow_len == DISPATCH_ALLOW_MAX)
+			return err_set(e, ERR_BAD_INPUT, 0, "allow: at most %d addresses", DISPATCH_ALLOW_MAX);
+		if (s == NULL || !hostport_valid(s))
+			return err_set(e, ERR_BAD_INPUT, 0, "allow: host:port (a name or an IPv4 address) is wanted");
+		d->allow[d->allow_len++] = arena_strdup(a, s);
+	}
+	return rc;
 }
 
 static enum err read_history(struct arena *a, const struct json_object *o, struct dispatch *d,
@@ -299,14 +325,14 @@ enum err dispatch_parse(struct arena *a, const char *body, size_t len, struct di
 	if (!json_is_object(o))
 		return err_set(e, ERR_BAD_JSON, 0, "a JSON object is wanted");
 	if ((rc = read_texts(o, out, e)) != ERR_OK || (rc = read_task(a, o, out, e)) != ERR_OK ||
-	    (rc = read_place(o, out, e)) != ERR_OK || (rc = read_history(a, o, out, e)) != ERR_OK ||
+	    (rc = read_place(o, out, e)) != ERR_OK || (rc = read_allow(a, o, out, e)) != ERR_OK || (rc = read_history(a, o, out, e)) != ERR_OK ||
 	    (rc = read_callback(o, out, e)) != ERR_OK || (rc = read_env(o, out, e)) != ERR_OK)
 		return rc;
 	return jr_i64_opt(o, "timeoutSeconds", 1, TIMEOUT_MAX_S, &out->timeout_s, e);
 }
 
 /* ---- answers ---- */
-void answer_started(struct strbuf *out, const char *sandbox_id)
+void answer_started(struct strbuf *out, const char *sandbox_id, const char *boundary)
 {
 	struct jw w;
 
@@ -314,6 +340,7 @@ void answer_started(struct strbuf *out, const char *sandbox_id)
 	jw_object(&w, NULL);
 	jw_str(&w, "sandboxId", sandbox_id);
 	jw_str(&w, "status", "started");
+	jw_str(&w, "boundary", boundary);
 	jw_object_end(&w);
 }
 

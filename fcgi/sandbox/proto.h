@@ -13,7 +13,10 @@
 #include "core/err.h"
 #include "core/strbuf.h"
 
-enum { DISPATCH_ENV_MAX = 64, BODY_MAX = 2 * 1024 * 1024 };
+enum { DISPATCH_ENV_MAX = 64, DISPATCH_ALLOW_MAX = 24, BODY_MAX = 2 * 1024 * 1024 };
+
+enum network_policy { NETWORK_INTERNET, NETWORK_NONE, NETWORK_HOST };
+const char *network_policy_name(enum network_policy p);
 
 struct env_pair {
 	const char *name, *value;
@@ -28,7 +31,9 @@ struct dispatch {            /* texts live in the request's arena; optional ones
 	const char *model, *command, *router, *repo_url, *branch;
 	const char
 		*dir; /* a path inside the clone; without repo_url an absolute one on this host */
-	bool no_network; /* network is "none" */
+	enum network_policy network;
+	const char *allow[DISPATCH_ALLOW_MAX]; /* HOST:PORT, open besides the policy */
+	size_t allow_len;
 	const char *callback_url, *callback_token;
 	struct env_pair env[DISPATCH_ENV_MAX];
 	size_t env_len;
@@ -46,7 +51,8 @@ struct status { /* an unknown sandbox: all zero but id */
 	const char *reason, *error, *ended; /* NULL or "": left out */
 };
 
-void answer_started(struct strbuf *out, const char *sandbox_id);
+/* boundary: what stands between the agent and this machine, in a few words for the owner. */
+void answer_started(struct strbuf *out, const char *sandbox_id, const char *boundary);
 void answer_destroyed(struct strbuf *out);
 void answer_status(struct strbuf *out, const struct status *st);
 void answer_health(struct strbuf *out, int active, int capacity);

@@ -119,7 +119,7 @@ static void started(struct life_wait *w, enum err rc, const struct errinfo *e)
 		return;
 	}
 	strbuf_init(&body);
-	answer_started(&body, w->id);
+	answer_started(&body, w->id, w->boundary);
 	send_json(x, 200, &body, "");
 	strbuf_release(&body);
 }

@@ -19,6 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/signalfd.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/timerfd.h>
 #include <sys/wait.h>
@@ -32,9 +33,14 @@
 #include "sandbox/tree.h"
 
 enum { LITTLE = 256 };
+#define BOX_SAYS "box: " /* how what fails before bwrap begins its line */
+
 enum phase { RUNNING, TERMED, KILLED };
 
 struct shim {
+	const struct shim_conf *conf;
+	struct network network;
+	int sync[2]; /* ours, the box's */
 	struct pty pty;
 	struct peers peers;
 	int log, signals, timer, status;
@@ -231,7 +237,9 @@ static void quote_log(struct shim *s, int dir)
 				     : 0;
 		ssize_t n = pread(fd, tail, sizeof tail - 1, from);
 		tail[n > 0 ? n : 0] = '\0';
-		line = strstr(tail, "bwrap: ");
+		line = strstr(tail, BOX_SAYS);
+		if (line == NULL)
+			line = strstr(tail, "bwrap: ");
 		if (line != NULL) {
 			line[strcspn(line, "\r\n")] = '\0';
 			(void)snprintf(s->end.error, sizeof s->end.error,
@@ -301,26 +309,57 @@ static void forget_env(struct env *env)
 	free(env->list);
 }
 
-static _Noreturn void become_box(const struct shim *s, char **command, char **env)
+static _Noreturn void box_failed(int terminal, const char *step)
 {
-	static const char msg[] = "bwrap: cannot be started\r\n";
+	char line[200];
+	int len = snprintf(line, sizeof line, BOX_SAYS "%.80s: %.80s\r\n", step, strerror(errno));
+
+	(void)write_all(terminal, line, (size_t)len);
+	_exit(127);
+}
+
+static _Noreturn void become_box(const struct shim *s, char **env)
+{
+	const struct shim_conf *c = s->conf;
+	const char *step = "terminal";
 	sigset_t none;
 
-	if (pty_become(&s->pty) == 0) {
-		for (int fd = SHIM_FD_ARGS; fd <= SHIM_FD_STATUS; fd++)
-			(void)fcntl(fd, F_SETFD, 0);
-		(void)umask(022);
-		sigemptyset(&none);
-		(void)sigprocmask(SIG_SETMASK, &none, NULL);
-		/* ^C and what a script sends to its own group are the agent's: bwrap is in that group too, and would
-		 * die of it with the whole box.  The box undoes this (launch.c). */
-		static const int agents[] = { SIGHUP, SIGINT, SIGQUIT, SIGTERM };
-		for (size_t i = 0; i < sizeof agents / sizeof agents[0]; i++)
-			(void)signal(agents[i], SIG_IGN);
-		execve(command[0], command, env);
-	}
-	(void)write_all(s->pty.slave, msg, sizeof msg - 1);
-	_exit(127);
+	if (pty_become(&s->pty) < 0)
+		box_failed(s->pty.slave, step);
+	/* From within the cgroup itself: everything the box does counts. */
+	if (c->cgroup != NULL && limits_cgroup_join(c->cgroup, c->name, &c->limits) < 0)
+		box_failed(0, "cgroup");
+	if (network_enter(&c->network, s->sync[1], 0, &step) < 0)
+		box_failed(0, step);
+	if (limits_apply(&c->limits, c->cgroup != NULL) < 0)
+		box_failed(0, "limits");
+	for (int fd = SHIM_FD_ARGS; fd <= SHIM_FD_STATUS; fd++)
+		(void)fcntl(fd, F_SETFD, 0);
+	(void)umask(022);
+	sigemptyset(&none);
+	(void)sigprocmask(SIG_SETMASK, &none, NULL);
+	/* ^C and what a script sends to its own group are the agent's: bwrap is in that group too, and would
+	 * die of it with the whole box.  The box undoes this (launch.c). */
+	static const int agents[] = { SIGHUP, SIGINT, SIGQUIT, SIGTERM };
+	for (size_t i = 0; i < sizeof agents / sizeof agents[0]; i++)
+		(void)signal(agents[i], SIG_IGN);
+	execve(c->command[0], c->command, env);
+	box_failed(0, c->command[0]);
+}
+
+int shim_probe(char **command)
+{
+	const struct network_conf none = { 0 };
+	const char *step = "";
+	char *env[] = { NULL };
+	int sync[2];
+
+	/* Nobody need answer: what is to be said to us is there before we ask. */
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sync) < 0 || send(sync[0], "+", 1, 0) != 1 ||
+	    network_enter(&none, sync[1], 2, &step) < 0)
+		box_failed(2, step);
+	execve(command[0], command, env);
+	box_failed(2, command[0]);
 }
 
 /* bwrap's status: its end at SHIM_FD_STATUS, ours anywhere else. */
@@ -346,11 +385,11 @@ static const char *prepare(struct shim *s, struct env *env)
 {
 	sigset_t set;
 
-	for (int fd = SHIM_FD_LOCK; fd <= SHIM_FD_HISTORY; fd++) {
+	for (int fd = SHIM_FD_LOCK; fd <= SHIM_FD_SECCOMP; fd++) {
 		if (fcntl(fd, F_SETFD, FD_CLOEXEC) < 0)
 			return "a descriptor is missing";
 	}
-	if (!status_pipe(s))
+	if (!status_pipe(s) || socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, s->sync) < 0)
 		return "no pipe";
 	sigfillset(&set);
 	(void)sigprocmask(SIG_BLOCK, &set, NULL);
@@ -370,9 +409,22 @@ static const char *prepare(struct shim *s, struct env *env)
 	return read_env(env) ? NULL : "no environment";
 }
 
-int shim_run(int timeout_s, char **command)
+static void run_box(struct shim *s)
 {
-	struct shim s = { .init_fd = -1, .log = -1, .status = -1, .end = { .code = -1 } };
+	set_timer(s, (int64_t)s->conf->timeout_s * 1000);
+	network_serve(&s->network, &s->conf->network, s->bwrap, s->sync[0]);
+	close(s->sync[0]);
+	watch(s);
+	network_end(&s->network);
+	if (s->conf->cgroup != NULL)
+		limits_cgroup_remove(s->conf->cgroup, s->conf->name);
+	peers_close(&s->peers, SHIM_FD_DIR);
+	judge(s, SHIM_FD_DIR);
+}
+
+int shim_run(const struct shim_conf *conf)
+{
+	struct shim s = { .conf = conf, .init_fd = -1, .log = -1, .status = -1, .end = { .code = -1 } };
 	struct errinfo e = { 0 };
 	struct env env = { 0 };
 
@@ -387,19 +439,17 @@ int shim_run(int timeout_s, char **command)
 	bool heard = peers_open(&s.peers, SHIM_FD_DIR) == 0;
 	s.bwrap = heard ? fork() : -1;
 	if (s.bwrap == 0)
-		become_box(&s, command, env.list);
+		become_box(&s, env.list);
 	int failure = errno;
 	for (int fd = SHIM_FD_ENV; fd <= SHIM_FD_STATUS; fd++)
 		close(fd);
 	forget_env(&env);
 	close(s.pty.slave);
+	close(s.sync[1]);
 	(void)write_all(SHIM_FD_READY, &(char){ SHIM_READY }, 1);
 	close(SHIM_FD_READY);
 	if (s.bwrap > 0) {
-		set_timer(&s, (int64_t)timeout_s * 1000);
-		watch(&s);
-		peers_close(&s.peers, SHIM_FD_DIR);
-		judge(&s, SHIM_FD_DIR);
+		run_box(&s);
 	} else {
 		s.end.reason = "error";
 		s.end.ended_ms = clock_wall_ms();

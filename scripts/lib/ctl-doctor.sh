@@ -26,6 +26,8 @@ command_doctor() {
   doctor_var
   doctor_port
   doctor_boundary
+  doctor_network
+  doctor_limits
   doctor_sandbox_host
   doctor_agents
   exit "$DOCTOR_BAD"
@@ -123,6 +125,33 @@ doctor_boundary() {
     return
   fi
   bad "bubblewrap cannot make a sandbox: ${error##*$'\n'}" "$(doctor_boundary_mend)"
+}
+
+# What boxes need for their own network; without it they get none, never the host's.
+doctor_network() {
+  local user=chomp-box
+  [ "$SANDBOX_LOCAL" -eq 1 ] || return 0
+  getent passwd chomp-box >/dev/null || user=nobody
+  if ! command -v slirp4netns >/dev/null; then
+    bad 'slirp4netns is missing: sandboxes get no network' 'apt-get install --no-install-recommends slirp4netns'
+  elif [ ! -e /dev/net/tun ]; then
+    bad '/dev/net/tun does not exist: sandboxes get no network' \
+      "as root: mkdir -p /dev/net && mknod -m 0666 /dev/net/tun c 10 200; in a container: --device /dev/net/tun"
+  elif ! as "$user" dd if=/dev/net/tun of=/dev/null count=0 2>/dev/null; then
+    bad '/dev/net/tun cannot be opened: sandboxes get no network' 'as root: chmod 0666 /dev/net/tun'
+  else
+    good 'sandboxes get a network of their own (slirp4netns)'
+  fi
+}
+
+doctor_limits() {
+  [ "$SANDBOX_LOCAL" -eq 1 ] || return 0
+  if [ -n "$(cgroup_parent)" ]; then
+    good 'memory and processes are limited per sandbox (cgroup v2)'
+  else
+    note 'memory is limited per process, not per sandbox: no cgroup v2 with memory and pids can be delegated here' \
+      "start chomp as root on a host with cgroup v2 at /sys/fs/cgroup, or from a systemd unit with Delegate=yes"
+  fi
 }
 
 doctor_boundary_mend() {

@@ -102,15 +102,45 @@ services_write() {
     "CHOMP_SANDBOX_SECRET_FILE=$DISPATCH_SECRET" "CHOMP_CALLBACK_URL=$CALLBACK_URL" "CHOMP_AGENTS=$IN_AGENTS" \
     "CHOMP_OPENROUTER_URL=${CHOMP_OPENROUTER_URL:-}" "CHOMP_CLOUDFLARE_URL=${CHOMP_CLOUDFLARE_URL:-}" \
     "CHOMP_ZEN_URL=${CHOMP_ZEN_URL:-}" "CHOMP_SHELLEY_URL=${CHOMP_SHELLEY_URL:-}" -- "$IN_BIN/chomp-dispatch"
+  # Sandboxes' network: a tap device each.  udev makes it so everywhere; a bare /dev (a small VM, a container) does not.
+  if [ "$SANDBOX_LOCAL" -eq 1 ] && [ "$AS_ROOT" -eq 1 ]; then
+    [ -e /dev/net/tun ] || { mkdir -p /dev/net && mknod -m 0666 /dev/net/tun c 10 200; } 2>/dev/null
+    as chomp-box dd if=/dev/net/tun of=/dev/null count=0 2>/dev/null || chmod 0666 /dev/net/tun 2>/dev/null
+  fi
   # chomp-box must not be able to open secrets/: it is handed the one file that it needs.
   if [ "$SANDBOX_LOCAL" -eq 1 ]; then
     sh_quote "$IN_VAR/secrets/sandbox_secret"
-    service sandbox chomp-box "exec 3<$QUOTED || exit 1" -- -- \
+    local enter='' cgroup=()
+    cgroup_make && enter="; echo \$\$ >'$CGROUP/host/cgroup.procs'" && cgroup=(--cgroup "$CGROUP")
+    service sandbox chomp-box "exec 3<$QUOTED || exit 1$enter" -- -- \
       "$IN_BIN/chomp-sandbox" --dir "$IN_VAR/sandboxes" --listen "unix:$IN_VAR/run/sandbox/sandbox.sock" \
       --lock "$IN_VAR/run/sandbox/lock" --secret-fd 3 --scripts "$IN_APP/scripts" --agents "$IN_AGENTS" \
-      --callback "$IN_VAR/run/callback" --shim "$IN_BIN/chomp-shim"
+      --callback "$IN_VAR/run/callback" --shim "$IN_BIN/chomp-shim" "${cgroup[@]}" \
+      ${CHOMP_BOX_LIMITS:+--limits "$CHOMP_BOX_LIMITS"}
   fi
   [ -x "$S6/nginx/run" ] || die "$VAR is on a file system mounted noexec: take another CHOMP_VAR"
+}
+
+# The cgroup (v2) below which we may make ours: root's own, or the one that systemd delegated to our unit.  Empty when
+# memory and processes cannot be limited there.
+cgroup_parent() {
+  local mount=/sys/fs/cgroup parent=''
+  [ "$AS_ROOT" -eq 1 ] && [ -w "$mount/cgroup.subtree_control" ] || return 0
+  [ "$(stat -f -c %T "$mount" 2>/dev/null)" = cgroup2fs ] || return 0
+  [[ " $(<"$mount/cgroup.controllers") " == *' memory '*' pids '* ]] || return 0
+  echo "$mount"
+}
+
+# CGROUP: a directory that chomp-box may divide among its sandboxes; the host itself moves into CGROUP/host.
+cgroup_make() {
+  local parent
+  parent=$(cgroup_parent)
+  [ -n "$parent" ] || return 1
+  CGROUP=$parent/chomp-$INSTANCE
+  { echo '+memory +pids' >"$parent/cgroup.subtree_control" && mkdir -p "$CGROUP/host" &&
+    echo '+memory +pids' >"$CGROUP/cgroup.subtree_control" &&
+    chown chomp-box "$CGROUP" "$CGROUP/cgroup.procs" "$CGROUP/cgroup.subtree_control" "$CGROUP/host" \
+      "$CGROUP/host/cgroup.procs"; } 2>/dev/null
 }
 
 # nginx's own directory: the templates filled in, its temporary files, and a link to the static files.

@@ -3,8 +3,12 @@
 
 import { startCallbackServer } from './callback-server.mjs';
 
+// Boxes reach nothing on this machine's loopback but what the owner opens: an instance opens these (instance.mjs).
+export const steppers = new Set();
+
 export async function startStepper(options) {
 	const server = await startCallbackServer(options);
+	steppers.add(new URL(server.url).host);
 	// put NAME <data, and wait_for NAME, as in callback-server.mjs, but to the test's server
 	const script = (text) => `
 put() { curl -sS -m 600 -X POST -H 'Content-Type: application/octet-stream' --data-binary @- "${server.url}/put/$1" >/dev/null; }

@@ -9,6 +9,7 @@
 import { spawn } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
+import { steppers } from './box-scripts.mjs';
 import { repoRoot } from './build.mjs';
 import { theContract } from './contract.mjs';
 import { held, request } from './http.mjs';
@@ -99,7 +100,21 @@ export async function startInstance({ env = {}, files = {}, wrap = [], varDir, p
 	}
 	const token = (await ctl(['token'])).stdout.trim();
 
-	const call = (method, route, body, { headers = {}, bearer = token, ...rest } = {}) =>
+	// As the owner does: what a test's scripts speak to is opened before the first task that could want it.
+	let opened = 0;
+	async function openSteppers() {
+		if (steppers.size === opened) return;
+		opened = steppers.size;
+		must(
+			await send('POST', '/api/config/settings', { sandbox_allow: [...steppers].join(' ') }),
+			'open the steppers',
+		);
+	}
+	const call = async (method, route, body, options) => {
+		if (method === 'POST' && route === '/api/tasks') await openSteppers();
+		return send(method, route, body, options);
+	};
+	const send = (method, route, body, { headers = {}, bearer = token, ...rest } = {}) =>
 		request(url, {
 			method,
 			path: route,

@@ -1,8 +1,9 @@
 #include "sandbox/argv.h"
 #include "unit.h"
 
+static const struct limits limits = { .tmp = 4096 };
 static const struct box_host host = {
-	.scripts = "/s", .agents = "/a", .callback = "/cb", .etc = "/e"
+	.scripts = "/s", .agents = "/a", .callback = "/cb", .etc = "/e", .limits = &limits
 };
 static const struct source source = { .from = "/srv/r/.git", .to = "/source/.git" };
 
@@ -67,7 +68,9 @@ static void walls(void **state)
 	assert_true(has(&out, "--ro-bind", "/srv/r/.git", "/source/.git"));
 	assert_true(has(&out, "--remount-ro", "/", "--chdir"));
 	assert_false(has(&out, "--new-session", NULL, NULL));
-	assert_false(has(&out, "--unshare-net", NULL, NULL));
+	assert_true(has(&out, "--size", "4096", "--tmpfs"));
+	assert_true(has(&out, "--seccomp", "11", NULL));
+	assert_true(has(&out, "--ro-bind", "/e/resolv.conf", "/etc/resolv.conf"));
 	assert_false(has(&out, "--setenv", NULL, NULL));
 	strbuf_release(&out);
 }
@@ -91,15 +94,15 @@ static void no_secret_in_options(void **state)
 
 static void missing_parts(void **state)
 {
-	const struct box_host bare = { .scripts = "/s", .etc = "/e" };
+	const struct box_host bare = { .scripts = "/s", .etc = "/e", .limits = &limits };
 	struct dispatch d = sample();
 	struct strbuf out;
 
 	(void)state;
-	d.no_network = true;
+	d.network = NETWORK_HOST;
 	strbuf_init(&out);
 	argv_box(&out, &bare, &d, "/w/id", NULL);
-	assert_true(has(&out, "--unshare-net", NULL, NULL));
+	assert_true(has(&out, "--ro-bind-try", "/etc/resolv.conf", "/etc/resolv.conf"));
 	assert_false(holds_bytes(&out, "/opt/agents"));
 	assert_false(holds_bytes(&out, "/run/chomp/api"));
 	assert_false(holds_bytes(&out, "/source"));

@@ -82,7 +82,13 @@ static const struct row {
 	{ "dir alone and relative is refused", "dir", "\"srv/repo\"", ERR_BAD_INPUT },
 	{ "network none", "network", "\"none\"", ERR_OK },
 	{ "network internet", "network", "\"internet\"", ERR_OK },
+	{ "network host", "network", "\"host\"", ERR_OK },
 	{ "an unknown network is refused", "network", "\"moon\"", ERR_BAD_INPUT },
+	{ "allow takes addresses", "allow", "[\"127.0.0.1:11434\",\"gpu.lan:80\"]", ERR_OK },
+	{ "allow without a port is refused", "allow", "[\"127.0.0.1\"]", ERR_BAD_INPUT },
+	{ "allow of port 0 is refused", "allow", "[\"h:0\"]", ERR_BAD_INPUT },
+	{ "allow of an option is refused", "allow", "[\"--probe:1\"]", ERR_BAD_INPUT },
+	{ "allow of a number is refused", "allow", "[1]", ERR_BAD_INPUT },
 	{ "history is an array of objects", "history", "[{\"sessionId\":\"s1\"}]", ERR_OK },
 	{ "history as an object is refused", "history", "{}", ERR_BAD_INPUT },
 	{ "history of texts is refused", "history", "[\"x\"]", ERR_BAD_INPUT },
@@ -153,7 +159,7 @@ static void everything(void **state)
 	assert_text(d.model, "m");
 	assert_null(d.router);
 	assert_text(d.dir, "sub/dir");
-	assert_true(d.no_network);
+	assert_int_equal(d.network, NETWORK_NONE);
 	assert_text(d.history, "[{\"sessionId\":\"s1\",\"summary\":\"\xC3\xBC/\"}]");
 	assert_text(d.callback_url, "https://h:1/");
 	assert_int_equal(d.env_len, 1);
@@ -271,8 +277,8 @@ static void answers(void **state)
 
 	(void)state;
 	strbuf_init(&out);
-	answer_started(&out, "x");
-	assert_text(out.buf, "{\"sandboxId\":\"x\",\"status\":\"started\"}");
+	answer_started(&out, "x", "walls");
+	assert_text(out.buf, "{\"sandboxId\":\"x\",\"status\":\"started\",\"boundary\":\"walls\"}");
 	strbuf_reset(&out);
 	answer_destroyed(&out);
 	assert_text(out.buf, "{\"status\":\"destroyed\"}");
