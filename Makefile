@@ -147,6 +147,9 @@ WRAP_test_store_cache := pread
 WRAP_test_store_log := log_fields pread
 WRAP_test_store_compact := openat write fsync renameat log_fields log_err
 WRAP_test_store_fault := openat write fdatasync fsync ftruncate pread fstat flock renameat linkat log_fields log_err
+WRAP_power := openat write fdatasync fsync ftruncate renameat linkat unlinkat log_fields log_err
+WRAP_test_check := log_fields log_err
+WRAP_test_store_disk := log_fields log_err
 wrapflags = $(foreach f,$(WRAP_$(notdir $(1))),-Wl,--wrap=$(f))
 
 $(B)/unit/%: $(B)/tests/unit/%.o $(B)/lib/dispatch.a $(B)/lib/sandbox.a $(ALL_ARCHIVES)
@@ -160,7 +163,6 @@ $(B)/unit/test_serve: $(B)/fcgi/worker/serve.o $(B)/fcgi/worker/routes.o
 $(B)/unit/test_relay_replay: $(B)/fcgi/relay/replay.o
 $(B)/unit/test_relay_wsframe: $(B)/fcgi/relay/wsframe.o
 
-tests: $(UNIT_BIN) ## build the unit tests
 
 check: $(UNIT_BIN) ## unit tests, stop at the first failing program
 	@set -e; for t in $(UNIT_BIN); do $$t; done
@@ -172,9 +174,11 @@ CRASH_BIN := $(patsubst tests/crash/%.c,$(B)/crash/%,$(wildcard tests/crash/*.c)
 $(B)/crash/%: $(B)/tests/crash/%.o $(ALL_ARCHIVES)
 	@mkdir -p $(@D)
 	$(call say,LINK $@)
-	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lcmocka $(LIBS_partials) $(LIBS_http) $(LIBS_core)
+	$(Q)$(CC) $(LDFLAGS) $(call wrapflags,$@) -o $@ $^ -lcmocka $(LIBS_partials) $(LIBS_http) $(LIBS_core)
 
-crash: $(CRASH_BIN) ## kill -9 in a write storm: what was acknowledged is there
+tests: $(UNIT_BIN) $(CRASH_BIN) ## build the unit and crash tests
+
+crash: $(CRASH_BIN) ## power cuts, and kill -9 in a write storm: what was acknowledged is there
 	@set -e; for t in $(CRASH_BIN); do $$t; done
 
 # Fuzzers are clang's: a build of their own, no part of check.

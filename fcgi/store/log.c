@@ -2,15 +2,18 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "core/file.h"
 #include "core/log.h"
 
-enum { READ_CHUNK = 1 << 20, READ_TRIES = 3 };
+/* What can be unsynced at one moment: a change of each process. */
+enum { READ_CHUNK = 1 << 20, READ_TRIES = 3, UNSYNCED_MAX = 4 << 20 };
 
 static enum err open_file(struct log *l, int flags, struct errinfo *e)
 {
@@ -166,6 +169,42 @@ enum err log_catch_up(struct log *l, struct errinfo *e)
 			break;
 	}
 	free(buf);
+	return rc;
+}
+
+static enum err cut_hole(struct log *l, const char *tail, size_t len, struct errinfo *e)
+{
+	char aside[64];
+
+	(void)snprintf(aside, sizeof aside, "tasks.log.torn-%lld", (long long)time(NULL));
+	enum err rc = file_replace(l->dirfd, aside, tail, len, 0600, e);
+	if (rc != ERR_OK)
+		return rc;
+	if (ftruncate(l->fd, (off_t)l->damage) < 0 || fdatasync(l->fd) < 0)
+		return err_set(e, ERR_IO, errno, "cut what a power cut left of state/tasks.log");
+	log_event(LOG_WARN, "store.torn_tail", LOG_I("offset", l->damage), LOG_I("bytes", len), LOG_S("kept", aside));
+	l->damage = -1;
+	return ERR_OK;
+}
+
+enum err log_mend(struct log *l, struct errinfo *e)
+{
+	struct stat st;
+	enum err rc;
+	size_t got;
+
+	if (fstat(l->fd, &st) < 0)
+		return err_set(e, ERR_IO, errno, "stat state/tasks.log");
+	if (l->damage < 0 || st.st_size <= l->damage || st.st_size - l->damage > UNSYNCED_MAX)
+		return ERR_OK;
+	size_t len = (size_t)(st.st_size - l->damage);
+	char *tail = xmalloc(len);
+	if ((rc = read_at(l, l->damage, tail, len, &got, e)) == ERR_OK && got == len) {
+		const char *nl = memchr(tail, '\n', len);
+		if (memchr(tail, '\0', nl != NULL ? (size_t)(nl - tail) : len) != NULL)
+			rc = cut_hole(l, tail, len, e);
+	}
+	free(tail);
 	return rc;
 }
 

@@ -35,6 +35,14 @@ enum err log_after_fork(struct log *l, struct errinfo *e);
 enum err log_catch_up(struct log *l, struct errinfo *e);
 
 /*
+ * After a power cut: what was written and not yet synced may have come to the disk in any order, and what did not come
+ * reads as NUL, which no record holds.  Nothing at or behind such a hole was acknowledged, for a sync covers all that was
+ * written before it.  So a bad line with NUL in it, near the end, is no damage but an unfinished write: everything from it
+ * on is kept as tasks.log.torn-<unix time> and cut off.  Other damage stays.  The caller holds the lock.
+ */
+enum err log_mend(struct log *l, struct errinfo *e);
+
+/*
  * Append whole lines by one write and index them.  The caller holds the lock and has caught up.
  * ERR_DISK_FULL; ERR_IO: the file may now end in a torn line, which the next append removes.
  */

@@ -52,6 +52,17 @@ static enum err adopt(struct store *s, int dirfd, struct errinfo *e)
 	return rc;
 }
 
+static enum err mend(struct store *s, struct errinfo *e)
+{
+	enum err rc = lock_take(&s->lock, e);
+
+	if (rc != ERR_OK)
+		return rc;
+	rc = log_mend(&s->log, e);
+	lock_drop(&s->lock);
+	return rc;
+}
+
 static enum err open_files(struct store *s, enum store_mode mode, struct errinfo *e)
 {
 	enum err rc;
@@ -69,7 +80,9 @@ static enum err open_files(struct store *s, enum store_mode mode, struct errinfo
 		lock_close(&s->lock);
 		return rc;
 	}
-	if (fsync(s->dirfd) < 0) /* the names of files just created */
+	if (mode == STORE_OWNER && s->log.damage >= 0)
+		rc = mend(s, e);
+	if (rc == ERR_OK && fsync(s->dirfd) < 0) /* the names of files just created */
 		rc = err_set(e, ERR_IO, errno, "sync state/");
 	if (rc == ERR_OK && mode == STORE_OWNER && s->log.end == 0 && s->log.damage < 0)
 		rc = first_line(s, e);

@@ -27,6 +27,7 @@ const inTests = (name) => path.join(repoRoot, 'tests', name);
 
 const groups = {
 	unit: () => ls(path.join(buildDir, 'unit'), /^test_[a-z0-9_]+$/),
+	crash: () => ls(path.join(buildDir, 'crash'), /^[a-z0-9_]+$/),
 	lib: () => ls(inTests('lib'), /\.test\.mjs$/),
 	scripts: () => ls(inTests('scripts'), /\.test\.mjs$/),
 	contract: () => [inTests('contract/run-local.mjs'), ...ls(inTests('contract'), /^local\.test\.mjs$/)],
@@ -35,7 +36,7 @@ const groups = {
 	e2e: () => ls(inTests('e2e'), /\.test\.mjs$/),
 	bench: () => ls(inTests('bench'), /\.mjs$/),
 };
-const everything = ['unit', 'lib', 'scripts', 'contract', 'worker', 'integration', 'e2e'];
+const everything = ['unit', 'crash', 'lib', 'scripts', 'contract', 'worker', 'integration', 'e2e'];
 
 // What a group stands on that `make test` may not have been able to install: then it is skipped, and said so.
 const missing = {

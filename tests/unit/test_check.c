@@ -8,6 +8,23 @@
 #include "tasks.h"
 #include "world.h"
 
+/* What is logged here is meant: the tests break things. */
+void __wrap_log_fields(enum log_level level, const char *ev, const struct log_field *f);
+void __wrap_log_fields(enum log_level level, const char *ev, const struct log_field *f)
+{
+	(void)level;
+	(void)ev;
+	(void)f;
+}
+
+void __wrap_log_err(enum log_level level, const char *ev, const struct errinfo *e);
+void __wrap_log_err(enum log_level level, const char *ev, const struct errinfo *e)
+{
+	(void)level;
+	(void)ev;
+	(void)e;
+}
+
 static struct world w;
 static struct strbuf said;
 
@@ -460,7 +477,5 @@ int main(void)
 		T("broken backups change nothing", broken_backups_change_nothing),
 	};
 
-	setenv("CHOMP_LOG", "none", 1);
-	log_init("unit");
 	return cmocka_run_group_tests(tests, NULL, NULL) != 0;
 }

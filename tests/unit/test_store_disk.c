@@ -16,6 +16,23 @@
 #include "store/reserve.h"
 #include "world.h"
 
+/* What is logged here is meant: the tests break things. */
+void __wrap_log_fields(enum log_level level, const char *ev, const struct log_field *f);
+void __wrap_log_fields(enum log_level level, const char *ev, const struct log_field *f)
+{
+	(void)level;
+	(void)ev;
+	(void)f;
+}
+
+void __wrap_log_err(enum log_level level, const char *ev, const struct errinfo *e);
+void __wrap_log_err(enum log_level level, const char *ev, const struct errinfo *e)
+{
+	(void)level;
+	(void)ev;
+	(void)e;
+}
+
 static struct world w;
 
 static enum err create(struct store *s, const char *prompt, struct errinfo *e)
@@ -408,7 +425,5 @@ int main(void)
 #endif
 	};
 
-	setenv("CHOMP_LOG", "none", 1);
-	log_init("unit");
 	return cmocka_run_group_tests(tests, NULL, NULL) != 0;
 }
