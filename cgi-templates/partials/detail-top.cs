@@ -2,7 +2,7 @@
 <?cs include:"macros.cs" ?>
 <div class="detail-top">
 <span class="<?cs var:badge_class ?>"><?cs if:spins ?><?cs call:spinner() ?><?cs /if ?><?cs var:badge ?></span>
-<?cs if:age ?><span class="detail-age" data-age="<?cs var:age_s ?>"><?cs var:age ?></span><?cs elif:took ?><span class="detail-age"><?cs var:took ?></span><?cs /if ?>
+<?cs if:age ?><span class="detail-age" data-age="<?cs var:age_s ?>"<?cs if:stale_in ?> data-stale="<?cs var:stale_in ?>"<?cs /if ?>><?cs var:age ?></span><?cs elif:took ?><span class="detail-age"><?cs var:took ?></span><?cs /if ?>
 </div>
 <?cs if:stale ?><p class="warn">⚠ No sign of life for 5 minutes or more</p><?cs /if ?>
 <?cs if:detached ?><p class="warn">⚠ No sandbox belongs to this task. Cancel it to queue it again.</p><?cs /if ?>

@@ -23,7 +23,7 @@
 </div>
 <p class="chips">
 <?cs if:t.agent ?><bdi class="chip"><?cs var:t.agent ?></bdi><?cs /if ?>
-<span class="chip chip-time" data-age="<?cs var:t.age_s ?>"><?cs var:t.age ?></span>
+<span class="chip chip-time" data-age="<?cs var:t.age_s ?>"<?cs if:t.stale_in ?> data-stale="<?cs var:t.stale_in ?>"<?cs /if ?>><?cs var:t.age ?></span>
 <?cs if:t.stale ?><span class="chip chip-orange">⚠ stale</span><?cs /if ?>
 <?cs if:t.trouble ?><span class="chip chip-orange">⚠ not started yet</span><?cs /if ?>
 <?cs if:t.unknown ?><span class="chip chip-orange">⚠ no contact</span><?cs /if ?>

@@ -32,6 +32,13 @@ bool session_stale(const struct session *s, int64_t now)
 	return session_open(s) && s->active_at > 0 && now - s->active_at >= STALE_MS;
 }
 
+int64_t session_stale_in(const struct session *s, int64_t now)
+{
+	if (!session_open(s) || s->active_at <= 0 || session_stale(s, now))
+		return 0;
+	return (s->active_at + STALE_MS - now) / 1000 + 1;
+}
+
 bool tokens_reported(const struct task *t)
 {
 	for (size_t i = 0; i < t->session_count; i++) {

@@ -68,6 +68,7 @@ static void fill_standing(struct arena *a, const struct task *t, int64_t now, st
 	view_text(v, "badge_class", b.class);
 	view_flag(v, "spins", b.spins);
 	view_flag(v, "stale", open != NULL && session_stale(open, now));
+	view_num(v, "stale_in", open != NULL ? session_stale_in(open, now) : 0);
 	if (open != NULL) {
 		view_text(v, "age", text_age(a, now - open->started_at));
 		view_num(v, "age_s", now > open->started_at ? (now - open->started_at) / 1000 : 0);

@@ -50,6 +50,8 @@ const char *agent_label(const char *id);
 const char *agent_class(const char *id);
 /* No sign of life for STALE_MS from a session that runs. */
 bool session_stale(const struct session *s, int64_t now);
+/* Seconds until then, when it may come; else 0.  Nobody announces it: the page asks again at that moment. */
+int64_t session_stale_in(const struct session *s, int64_t now);
 /* Whether any session reported tokens; without a report there is no number to show. */
 bool tokens_reported(const struct task *t);
 /* tokens, reported, budget, has_bar, over, percent: the token line and the bar. */

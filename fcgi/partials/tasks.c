@@ -53,6 +53,7 @@ static void fill_running(struct arena *a, const struct task *t, int64_t now, str
 	view_text(c, "age", text_age(a, now - since));
 	view_num(c, "age_s", now > since ? (now - since) / 1000 : 0);
 	view_flag(c, "stale", stale);
+	view_num(c, "stale_in", s != NULL ? session_stale_in(s, now) : 0);
 	view_flag(c, "starting", s != NULL && s->dispatch.state == STEP_PENDING);
 	view_flag(c, "trouble", s != NULL && s->dispatch.state == STEP_PENDING && s->dispatch.error != NULL);
 	view_flag(c, "unknown", s != NULL && s->dispatch.state == STEP_DONE && s->dispatch.error != NULL);

@@ -70,8 +70,7 @@
 	listen();
 
 	// ---- polls ----
-	// Without the push: lists and tasks every 3 s, counters every 60 s. With it, once a minute: that nothing has been heard of
-	// an agent for a while is no change that anybody announces.
+	// Without the push: lists and tasks every 3 s, counters every 60 s. With it, nothing.
 	let terminal = null;
 	const growing = () => !terminal && document.querySelector('[data-grows]');
 	const began = Date.now();
@@ -82,7 +81,9 @@
 			return;
 		for (const region of document.querySelectorAll('[hx-trigger*=poll]')) {
 			const soon = skipped.has(region) || (region.id === 'detail' && growing());
-			const ms = soon || (!pushed && region.id !== 'balance') ? POLL_MS : MINUTE_MS;
+			if (pushed && !soon)
+				continue;
+			const ms = soon || region.id !== 'balance' ? POLL_MS : MINUTE_MS;
 			if (Date.now() - (polled.get(region) ?? began) < ms - 100)
 				continue;
 			polled.set(region, Date.now());
@@ -182,7 +183,19 @@
 	}
 
 	// ---- ages ----
+	// That nothing has been heard of an agent for a while is no change that anybody announces: it is asked for when it is due.
 	const born = new WeakMap();
+	const staleAt = new WeakMap();
+	const ask = (at) => {
+		if (!staleAt.has(at))
+			staleAt.set(at, Date.now() + Number(at.dataset.stale) * 1000);
+		if (document.hidden || Date.now() < staleAt.get(at))
+			return;
+		at.removeAttribute('data-stale');
+		const region = at.closest('[hx-trigger*=poll]');
+		delete region?.dataset.etag;
+		region?.dispatchEvent(new CustomEvent('poll'));
+	};
 	const age = (s) => (s < 60 ? `${s}s` : s < 3600 ? `${Math.floor(s / 60)}m ${s % 60}s` : `${Math.floor(s / 3600)}h ${Math.floor(s / 60) % 60}m`);
 	setInterval(() => {
 		for (const at of document.querySelectorAll('[data-age]')) {
@@ -192,6 +205,7 @@
 			if (at.firstChild && at.firstChild.data !== text)
 				at.firstChild.data = text;
 		}
+		document.querySelectorAll('[data-stale]').forEach(ask);
 	}, 1000);
 
 	// ---- errors ----

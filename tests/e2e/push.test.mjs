@@ -3,7 +3,7 @@
 import { after, test } from 'node:test';
 import assert from 'node:assert/strict';
 import { shared } from '../lib/instance.mjs';
-import { waitFor } from '../lib/wait.mjs';
+import { waitFor, waitForSilence } from '../lib/wait.mjs';
 import { clean, desktop, open, phone, startBrowser } from './browser.mjs';
 
 const chomp = await shared({ after });
@@ -43,13 +43,34 @@ test('a task that one browser creates is in the other within a second, without a
 	console.log(`# tap in one browser to the card in the other: ${ms} ms`);
 	assert.ok(ms < 3000, `${ms} ms`);
 	assert.match(await one.locator('#balance').innerText(), /TASKS\s+1/i);
-	const polls = asked(one, '/partials/tasks');
-	await one.waitForTimeout(7000);
-	assert.deepEqual(polls, [], 'no poll while the push is up');
 	const [task] = (await chomp.api.get('/api/tasks')).json().tasks;
 	await chomp.post('delete', { id: task.id });
 	await one.locator('.card').waitFor({ state: 'detached' });
 })));
+
+test('while the push is up nothing is polled; a silence is asked about once, when it is due', () => withPage(desktop, async (page) => {
+	const { id } = await chomp.create({ prompt: 'echo here; read -r _', agent: 'shell', run: true });
+	await chomp.until(id, (t) => t.sessions[0].dispatch?.state === 'started');
+	await page.clock.install();
+	const asked = [];
+	page.on('request', (r) => new URL(r.url()).pathname.startsWith('/partials/') && asked.push(r.url()));
+	const up = listening(page);
+	await page.reload();
+	await up;
+	await page.locator('[data-stale]').waitFor({ state: 'attached' });
+	const quiet = () => waitForSilence('the page asks for nothing', () => asked.length, { quietMs: 1500 });
+	await quiet(); // what happened at the start is told
+	asked.length = 0;
+	await page.clock.fastForward(4 * 60_000);
+	await quiet();
+	assert.deepEqual(asked, [], 'four minutes with the push');
+	await page.clock.fastForward(70_000);
+	await waitFor('the list is asked for', () => asked.some((url) => url.includes('/partials/tasks')));
+	await quiet();
+	assert.equal(asked.filter((url) => url.includes('/partials/tasks')).length, 1, asked.join(' '));
+	await chomp.post('delete', { id });
+	await page.locator(`#task-${id}`).waitFor({ state: 'detached' });
+}));
 
 test('while the push is down the page polls, and it finds the push again by itself', () => withPage(desktop, async (page) => {
 	page.expected = /ERR_|502|503/;

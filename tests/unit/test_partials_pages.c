@@ -275,7 +275,7 @@ static void detail_of_a_run(void **state)
 	kit.now += 41000;
 	const char *page = kit_get(partial_detail, "/partials/detail/1", "", false);
 	assert_has(page, "Running</span>");
-	assert_has(page, "data-age=\"41\">41s<");
+	assert_has(page, "data-age=\"41\" data-stale=\"260\">41s<");
 	assert_has(page, "<h1 class=\"detail-title\" dir=\"auto\">Refactor auth</h1>");
 	assert_has(page, "<dd>148k</dd>");
 	assert_has(page, "Nov 22, 5:01 PM");
