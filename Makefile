@@ -211,6 +211,10 @@ valgrind: $(UNIT_BIN) ## the unit tests under valgrind
 integration: all ## the story of a task, against real processes
 	tests/run integration
 
+.PHONY: test-agents
+test-agents: all ## Claude Code, Codex and Gemini CLI against the scripted model server (installs 1.1 GB)
+	tests/run tests/agents/agents.test.mjs
+
 contract: all ## the sandbox host protocol, against the local host
 	tests/run contract
 

@@ -155,6 +155,27 @@ route() {
 	esac
 }
 
+# For an agent that speaks one API only: the custom server must be there, and speak it.
+need_custom() {
+	[[ ${CUSTOM_BASE_URL:-} ]] || {
+		printf 'router custom has no address: set custom_base_url in the settings'
+		return 1
+	}
+	[[ ${CUSTOM_API:-openai} == "$1" ]] || {
+		printf '%s speaks the %s API only, and custom_api is "%s"' "$2" "$1" "${CUSTOM_API:-openai}"
+		return 1
+	}
+}
+
+# Cloudflare's AI Gateway for one provider's API. The ids become a part of the address.
+gateway_url() {
+	printf 'https://gateway.ai.cloudflare.com/v1/%s/%s/%s' "$(uri "$CLOUDFLARE_ACCOUNT_ID")" "$(uri "$CLOUDFLARE_AI_GATEWAY_ID")" "$1"
+}
+
+uri() {
+	jq -nr --arg text "$1" '$text | @uri'
+}
+
 # The custom server's address as an SDK wants it: with the version at the end, or without.
 custom_base_url() {
 	local url=${CUSTOM_BASE_URL%/}

@@ -1,15 +1,17 @@
-// The real thing: pi, from npm, edits a clone of a repository of this machine in its box, against a scripted model server, and
-// the work comes back as changes.patch.
+// The real thing: pi and opencode, from npm, edit a clone of a repository of this machine in its box, against a scripted model
+// server; a gate judges, and the work comes back as changes.patch. What an agent of its own does at its provider's worst.
 
 import { after, before, describe, test } from 'node:test';
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import { waitFor } from '../lib/wait.mjs';
 import fs from 'node:fs';
 import path from 'node:path';
 import { repoRoot } from '../lib/build.mjs';
 import { chompctl, shared } from '../lib/instance.mjs';
 import { startModelServer } from '../lib/model-server.mjs';
-import { git, makeRepo, tempDir, treeHash } from '../lib/repo.mjs';
+import { prove } from '../lib/proof.mjs';
+import { tempDir } from '../lib/repo.mjs';
 
 const agents = process.env.CHOMP_TEST_AGENTS || path.join(repoRoot, 'build/agents');
 const KEY = 'sk-test-0123456789abcdef';
@@ -19,8 +21,8 @@ let model;
 let dir;
 before(async () => {
 	// cached: installing 200 MB for every run would be a test of the registry
-	const said = await chompctl(['agent', 'install', 'pi'], { env: { CHOMP_AGENTS: agents }, timeoutMs: 15 * 60_000 });
-	assert.equal(said.code, 0, `pi is installed:\n${said.text}`);
+	const said = await chompctl(['agent', 'install', 'pi', 'opencode'], { env: { CHOMP_AGENTS: agents }, timeoutMs: 15 * 60_000 });
+	assert.equal(said.code, 0, `they are installed:\n${said.text}`);
 	model = await startModelServer({ key: KEY });
 	dir = tempDir('chomp-agent');
 	for (const [route, body] of [
@@ -38,68 +40,13 @@ after(async () => {
 
 const usage = (input, output, cache_read = 0) => ({ input, output, cache_read });
 
-describe('pi', () => {
-	test("edits a clone of the directory; the patch applies to a clean clone, the tokens are the server's, the original is untouched", async () => {
-		const repo = makeRepo(path.join(dir, 'project'), { 'README.md': 'old line\n', 'src/keep.txt': 'keep\n' });
-		const before = treeHash(repo);
-		model.setScript({
-			turns: [
-				{ text: 'I look around.', do: [{ run: 'ls && cat README.md' }], usage: usage(1100, 60, 300) },
-				{
-					text: 'I write.',
-					do: [
-						{ write: { path: 'README.md', content: 'new line\nsecond "line" é\n' } },
-						{ write: { path: 'src/new file.txt', content: 'born here\n' } },
-					],
-					usage: usage(1500, 120, 1400),
-				},
-				{ text: 'Both files are written.', usage: usage(200, 30, 2900) },
-			],
-		});
-		const task = await chomp.create({
-			prompt: 'Change the README.\nAnd say "hello" to $(nobody).',
-			agent: 'pi',
-			model: 'mock-model',
-			router: 'custom',
-			dir: repo,
-		});
-		await chomp.run(task.id);
-		const done = await chomp.until(task.id, 'done', { deadlineMs: 180_000 });
-
-		const asked = model.requests.filter((r) => r.api);
-		assert.equal(asked.length, 3);
-		assert.ok(asked.every((r) => r.key === KEY));
-		assert.ok(
-			asked[0].prompt.includes('Change the README.\nAnd say "hello" to $(nobody).'),
-			asked[0].prompt.slice(0, 300),
-		);
-
-		const totals = model.ledger.totals();
-		assert.ok(totals.total > 0);
-		assert.equal(done.tokens, totals.total);
-		assert.equal(done.sessions[0].tokens, totals.total);
-		assert.equal(done.usage.input, totals.input);
-		assert.equal(done.usage.output, totals.output);
-		assert.equal(done.usage.cache_read, totals.cache_read);
-
-		assert.ok(
-			done.artifacts.some((a) => (a.name ?? a) === 'changes.patch'),
-			JSON.stringify(done.artifacts),
-		);
-		const patch = await chomp.api.get(`/api/tasks/${task.id}/artifacts/changes.patch`);
-		assert.equal(patch.status, 200);
-		const clean = path.join(dir, 'clean');
-		git(dir, 'clone', '-q', repo, clean);
-		fs.writeFileSync(path.join(dir, 'changes.patch'), patch.body);
-		git(clean, 'apply', '--index', path.join(dir, 'changes.patch'));
-		assert.equal(fs.readFileSync(path.join(clean, 'README.md'), 'utf8'), 'new line\nsecond "line" é\n');
-		assert.equal(fs.readFileSync(path.join(clean, 'src/new file.txt'), 'utf8'), 'born here\n');
-		assert.equal(git(clean, 'diff', '--cached', '--name-only').trim().split('\n').length, 2, 'and nothing else');
-
-		assert.equal(treeHash(repo), before, 'the original is untouched');
-		await waitFor('what it said is kept', async () => /Both files are written/.test(await chomp.output(task.id)));
+for (const agent of ['pi', 'opencode'])
+	test(`${agent} edits a repository: the gate fails once and passes, tokens, patch and trailer are right`, async () => {
+		const done = await prove(chomp, model, { agent, dir, key: KEY });
+		await waitFor('what it said is kept', async () => /It is mended/.test(await chomp.output(done.id)));
 	});
 
+describe('pi', () => {
 	test("with a wrong key fails with the server's reason, although pi itself exits 0", async () => {
 		model.setScript({
 			turns: [
@@ -125,16 +72,52 @@ describe('pi', () => {
 		assert.equal(done.tokens, model.ledger.totals().total - before);
 	});
 
-	test('whose key is nowhere in what the task shows', async () => {
+	test('whose provider says when its limit is over is parked, and goes on by itself', async () => {
+		const limit = { fault: { status: 429, message: 'Rate limit reached for mock-model. Please try again in 4s.' } };
+		let refuse = true;
+		model.setScript({ turns: Array.from({ length: 12 }, () => () => (refuse ? limit : { text: 'Back.', usage: usage(50, 5) })) });
+		const task = await chomp.create({ prompt: 'a limit', agent: 'pi', model: 'mock-model', router: 'custom', run: true });
+		const parked = await chomp.until(task.id, (t) => t.sessions[0].result !== null, { deadlineMs: 180_000 });
+		refuse = false;
+		assert.equal(parked.sessions[0].result, 'handoff', parked.error);
+		assert.ok(parked.sessions[0].parked_until);
+		assert.match(parked.sessions[0].summary, /429|[Rr]ate limit/);
+		const done = await chomp.until(task.id, 'done', { deadlineMs: 180_000 });
+		assert.equal(done.sessions.at(-1).result, 'done');
+	});
+
+	const faults = [
+		['answers 500', { status: 500, message: 'out of order' }],
+		['breaks off its answers', { cut: 1 }],
+		['answers with a web page', { garbage: 'html' }],
+		['says nothing', { hang: 0 }],
+	];
+	test('ends in a shown state whatever the model server does', async () => {
+		model.setScript({ lanes: faults.map(([what, fault]) => ({ prompt: what, turns: Array.from({ length: 30 }, () => ({ fault })) })) });
+		await chomp.api.post('/api/config/settings', { session_timeout: '30s' });
+		const tasks = await Promise.all(faults.map(([what]) => chomp.create({ prompt: what, agent: 'pi', model: 'mock-model', router: 'custom', run: true })));
+		await chomp.api.post('/api/config/settings', { session_timeout: '4h' });
+		for (const [i, { id }] of tasks.entries()) {
+			const t = await chomp.until(id, 'failed', { deadlineMs: 180_000 });
+			assert.equal(t.sessions[0].result, 'failed', faults[i][0]);
+			assert.ok(t.error.length > 5, `${faults[i][0]}: ${t.error}`);
+			assert.equal(t.sessions[0].tokens, null, 'not reported, never 0');
+		}
+	});
+
+	test('whose key is nowhere in what the task shows, nor in what is kept', async () => {
 		const state = await chomp.state();
 		assert.ok(!state.includes(KEY));
 		for (const t of JSON.parse(state).tasks) assert.ok(!(await chomp.output(String(t.id))).includes(KEY));
+		// everything below CHOMP_VAR but the file that keeps the keys: logs, recordings, artifacts, sandboxes, sockets' neighbours
+		const hits = spawnSync('grep', ['-rlaF', '--devices=skip', KEY, chomp.var], { encoding: 'utf8' }).stdout.trim().split('\n').filter(Boolean);
+		assert.deepEqual(hits.map((f) => path.relative(chomp.var, f)), ['state/keys.json']);
 	});
 });
 
 describe('an agent that is not installed', () => {
 	test('fails its task in the box with a reason that names it', async () => {
-		const task = await chomp.create({ prompt: 'x', agent: 'codex', model: 'gpt' });
+		const task = await chomp.create({ prompt: 'x', agent: 'codex', model: 'gpt-4.1' });
 		await chomp.run(task.id);
 		const failed = await chomp.until(task.id, 'failed');
 		assert.match(failed.error, /codex/i);

@@ -127,11 +127,11 @@ describe('judged before the start', { concurrency: 4 }, () => {
 		});
 	test('an agent that is there, but that we cannot run yet, says so', async () => {
 		const dir = boxDir({ prompt: 'x' });
-		fs.mkdirSync(path.join(dir, 'agents/codex/bin'), { recursive: true });
-		fs.writeFileSync(path.join(dir, 'agents/codex/bin/codex'), '#!/bin/sh\n', { mode: 0o755 });
-		const s = await session({ dir, agent: 'codex' });
+		fs.mkdirSync(path.join(dir, 'agents/shelley/bin'), { recursive: true });
+		fs.writeFileSync(path.join(dir, 'agents/shelley/bin/shelley'), '#!/bin/sh\n', { mode: 0o755 });
+		const s = await session({ dir, agent: 'shelley' });
 		assert.equal(s.code, 127);
-		assert.match(s.closing.json.reason, /Codex is installed here, but this version of chomp cannot run it yet/);
+		assert.match(s.closing.json.reason, /Shelley is installed here, but this version of chomp cannot run it yet/);
 	});
 });
 
