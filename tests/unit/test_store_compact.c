@@ -386,10 +386,12 @@ static void old_log_with_another_name_is_left(void **state)
 }
 
 /* ---- compaction in a storm ---- */
-enum { WRITERS = 4, EACH = 60 };
+enum { WRITERS = 4, EACH = 60, ROUNDS = 3 };
 
-static int storm(int n)
+/* A third of the changes each, for each compaction at least: `turn` says when one is over. */
+static int storm(int n, int turn)
 {
+	char go;
 	struct store *s;
 	struct errinfo e;
 
@@ -400,6 +402,8 @@ static int storm(int n)
 		struct task t = { .prompt = text, .created = 1, .updated = 1 };
 		struct change c = { set_result, text };
 		struct arena a = { 0 };
+		if (i > 0 && i % (EACH / ROUNDS) == 0 && read(turn, &go, 1) != 1)
+			return 3;
 		(void)snprintf(text, sizeof text, "%d of %d", i, n);
 		if (store_create(s, &a, &t, &e) != ERR_OK ||
 		    store_change(s, &a, t.id, c, NULL, &e) != ERR_OK)
@@ -414,26 +418,32 @@ static void no_change_is_lost_in_a_storm(void **state)
 {
 	pid_t pids[WRITERS];
 	struct errinfo e;
-	int running = WRITERS, rounds = 0;
+	int running = WRITERS, rounds = 0, turn[2];
 
 	(void)state;
+	assert_int_equal(pipe(turn), 0);
 	for (int i = 0; i < WRITERS; i++) {
 		pids[i] = fork();
-		if (pids[i] == 0)
-			_exit(storm(i));
+		if (pids[i] == 0) {
+			close(turn[1]); /* a parent that fails ends the wait */
+			_exit(storm(i, turn[0]));
+		}
 	}
 	while (running > 0) {
 		int status;
 		enum err rc = store_compact(w.store, &e);
 		if (rc != ERR_BUSY)
 			assert_ok(rc, &e);
-		rounds++;
+		if (rc == ERR_OK && ++rounds < ROUNDS)
+			assert_int_equal(write(turn[1], "gogo", WRITERS), WRITERS);
 		while (waitpid(-1, &status, WNOHANG) > 0) {
 			assert_int_equal(status, 0);
 			running--;
 		}
 	}
-	assert_true(rounds > 2);
+	close(turn[0]);
+	close(turn[1]);
+	assert_true(rounds >= ROUNDS);
 	assert_ok(store_catch_up(w.store, &e), &e);
 	int found = 0;
 	for (int64_t id = 20; (id = store_next_live(w.store, id)) != 0; found++) {
