@@ -112,6 +112,8 @@ static enum err put_env(struct jw *w, const struct payload_input *in, struct are
 	else if (strcmp(router, "custom") == 0)
 		rc = put_custom(w, in->var, a, e);
 	put_limits(w, in->task, a);
+	if (rc == ERR_OK && in->task->repo_url != NULL && strncmp(in->task->repo_url, "https://github.com/", 19) == 0)
+		rc = put_key(w, in->var, a, "GITHUB_TOKEN", e); /* for clone and push; run-agent keeps it from the agent */
 	if (rc == ERR_OK && router != NULL && *router != '\0')
 		rc = put_router_keys(w, in->var, a, router, e);
 	jw_object_end(w);

@@ -2,6 +2,7 @@
 # The owner's half of scripts/chomp, sourced by it: where the server is, whose token, how things are shown.  The verbs:
 #   cli-task     add, show, and what moves a task      cli-config   keys, agents, open
 #   cli-list     list, log, logs, status               cli-stamp    the trailer on a commit
+#   cli-work     diff, apply
 #
 # Environment:
 #   CHOMP_URL           where chomp is; else where the chompctl beside this file has started it (CHOMP_VAR)
@@ -10,8 +11,8 @@
 #   NO_COLOR            no colours, on a terminal too
 #   BROWSER             what `chomp open` starts
 
-readonly OWNER_VERBS="add list show run watch logs done fail handoff update cancel retry drop log status keys agents open"
-for part in task list config stamp; do
+readonly OWNER_VERBS="add list show run watch logs diff apply done fail handoff update cancel retry drop log status keys agents open"
+for part in task list config work stamp; do
 	# shellcheck source=/dev/null
 	. "$here/lib/cli-$part.sh"
 done
@@ -26,6 +27,8 @@ owner_usage() {
 		  run ID… | --next | --all   start: these, the one that is next, or all that wait
 		  watch ID                   its live terminal in yours
 		  logs ID [SESSION]          what its terminal showed, as text
+		  diff ID                    what its agent changed, as a patch: --stat
+		  apply ID                   commit that in the repository you are in (git am --3way)
 		  log [ID]                   what happened: the newest sessions, or those of one task
 		  done ID [RESULT]           finish it by hand; in a git repository the last commit is stamped
 		  fail ID REASON             end it as failed

@@ -120,3 +120,34 @@ test('a restart in the middle of a script costs it some patience', async () => {
 	assert.deepEqual(keys.map((k) => `${k.code} ${k.err}`), Array(4).fill('0 '));
 	assert.equal((await json(['list', '-q', 'during a restart'])).tasks.length, 4);
 });
+
+test("an agent's work: seen, and committed in one's own checkout or not at all", async () => {
+	const base = tempDir('chomp-apply');
+	try {
+		const repo = makeRepo(path.join(base, 'src'), { 'a.txt': 'one\n', 'crlf.txt': 'a\r\nb\r\n', 'bin.dat': Buffer.from([0, 1]) });
+		const mine = path.join(base, 'mine');
+		git(base, 'clone', '-q', repo, mine);
+		const task = await chomp.create({ agent: 'shell', dir: repo, run: true, prompt: "printf 'two\\n' >>a.txt; printf 'c\\r\\n' >>crlf.txt; printf '\\0\\377' >bin.dat; printf 'x\\033[31m' >esc.txt" });
+		await chomp.until(task.id, 'done');
+		const env = { HOME: base, GIT_COMMITTER_NAME: 'me', GIT_COMMITTER_EMAIL: 'me@example.org' };
+		assert.match(await ok(['diff', task.id]), /^From [0-9a-f]{40} [^]*\n\+two\n/);
+		assert.match(await ok(['diff', '--stat', task.id]), /a\.txt[^]*4 files changed/);
+		assert.match(await ok(['apply', task.id], { cwd: mine, env }), /^applied: [0-9a-f]+ task \d+: /);
+		assert.equal(fs.readFileSync(path.join(mine, 'crlf.txt'), 'utf8'), 'a\r\nb\r\nc\r\n');
+		assert.deepEqual([...fs.readFileSync(path.join(mine, 'bin.dat'))], [0, 255]);
+		assert.equal(git(mine, 'log', '-1', '--format=%(trailers:key=Agent,valueonly)').trim(), 'shell/bash');
+		assert.equal(git(mine, 'status', '--porcelain'), '');
+
+		// where it does not fit, nothing changes
+		const other = makeRepo(path.join(base, 'other'), { 'a.txt': 'quite\nanother\n' });
+		const head = git(other, 'rev-parse', 'HEAD');
+		const said = await cli(['apply', task.id], { cwd: other, env });
+		assert.equal(said.code, 3, said.err);
+		assert.match(said.err, /does not fit this branch; nothing has changed/);
+		assert.equal(git(other, 'rev-parse', 'HEAD') + git(other, 'status', '--porcelain'), head);
+		assert.equal((await cli(['apply', task.id], { cwd: base, env })).code, 2);
+		assert.equal((await cli(['diff', '999'])).code, 1);
+	} finally {
+		fs.rmSync(base, { recursive: true, force: true });
+	}
+});

@@ -459,7 +459,7 @@ describe('done stamps the last commit', () => {
 
 describe('what is written about it', () => {
 	const read = (file) => fs.readFileSync(path.join(root, file), 'utf8');
-	const parts = ['cli', 'cli-task', 'cli-list', 'cli-config'].map((n) => read(`scripts/lib/${n}.sh`)).join('\n');
+	const parts = ['cli', 'cli-task', 'cli-list', 'cli-config', 'cli-work'].map((n) => read(`scripts/lib/${n}.sh`)).join('\n');
 	const verbs = /^readonly OWNER_VERBS="(.*)"$/m.exec(parts)[1].split(' ');
 	const manual = read('docs/man/chomp.1').replaceAll('\\-', '-').replaceAll(/\\f[BPIR]/g, '');
 	const completion = read('scripts/completion/chomp');
@@ -467,7 +467,7 @@ describe('what is written about it', () => {
 
 	test('every verb is in the help, the manual and the completion', async () => {
 		const help = (await chomp(['--help'])).out;
-		assert.equal(verbs.length, 18);
+		assert.equal(verbs.length, 20);
 		for (const verb of verbs) {
 			assert.match(help, new RegExp(`^  ${verb} `, 'm'), verb);
 			assert.match(manual, new RegExp(`^\\.(BI?R?|B) ${verb}\\b`, 'm'), verb);
