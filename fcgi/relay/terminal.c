@@ -390,8 +390,6 @@ static void browser_writable(void *owner)
 {
 	struct viewer *v = owner;
 
-	if (!v->told_size && v->notes.len == 0)
-		tell_size(v);
 	if (v->pieces != NULL) {
 		send_piece(v);
 	} else if (v->in_binary && v->host == NULL) {
@@ -400,6 +398,8 @@ static void browser_writable(void *owner)
 		conn_close(v->browser, CLOSE_NORMAL);
 		return;
 	}
+	if (!v->told_size && v->notes.len == 0)
+		tell_size(v);
 	if (v->pieces != NULL || v->link == LINK_ENDED || (v->notes.len > 0 && !v->in_binary) ||
 	    (v->in_binary && v->host == NULL))
 		conn_want_write(v->browser);
