@@ -16,6 +16,8 @@
 #include "relay/terminal.h"
 #include "store/store.h"
 
+enum { AGAIN_MS = 250 };
+
 static int accept_conn(void *app, const struct upgrade *u, struct conn *c, void **owner,
 		       const struct conn_ops **ops)
 {
@@ -58,8 +60,10 @@ static void log_grew(void *arg)
 	struct errinfo e;
 
 	drain(w->log_fd);
-	if (store_catch_up(r->store, &e) != ERR_OK)
+	if (store_catch_up(r->store, &e) != ERR_OK) {
 		log_err(LOG_WARN, "relay.catch_up_failed", &e);
+		wsock_timer_set(r->loop, &r->again, AGAIN_MS, log_grew, w); /* nobody else may write for long */
+	}
 	if (store_version(r->store) == r->version)
 		return;
 	r->version = store_version(r->store);

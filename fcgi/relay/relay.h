@@ -22,7 +22,7 @@ struct relay {
 	struct store *store;
 	int64_t version; /* of the store, as last seen */
 	bool announcing;
-	struct wsock_timer announce, beat;
+	struct wsock_timer announce, beat, again;
 };
 
 /* What a connection showed when it came, kept to ask again when secrets change. */

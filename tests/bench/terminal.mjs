@@ -5,10 +5,11 @@
 // flood      200 MB of 80-column lines from a box through host, relay and nginx to a client that counts; ratio of speeds
 // processor  what nginx, relay, host and shim use for it, against what the bare loop uses; the clients are left out
 // echo       one byte typed until it is seen, through all of them and a `cat` in the box; against the same `cat` on a bare
-//            pty.  In bursts, since the relay lets 2,000 messages a second through
+//            pty, the two in turn
 // memory     of relay and host, with 100 boxes and 10 idle viewers each
 // events     a change, from the request on, until every one of 20 event streams has told it; the slowest of them
 // first byte POST /api/tasks/run until a viewer, who tries from then on, has the first byte
+// Chromium   the last two as a person has them: a tap, a page
 
 import { execFile, execFileSync, spawn } from 'node:child_process';
 import fs from 'node:fs';
@@ -19,13 +20,15 @@ import { buildDir } from '../lib/build.mjs';
 import { startInstance } from '../lib/instance.mjs';
 import { startLocalHost } from '../lib/local-host.mjs';
 import { pssKiB } from '../lib/processes.mjs';
+import { open, phone, startBrowser } from '../e2e/browser.mjs';
 import { sleep, waitFor } from '../lib/wait.mjs';
 import { viewer } from '../lib/viewer.mjs';
 
 const FLOOD = 200_000_000;
 const LINE = '7'.repeat(79);
 const RUNS = Number(process.env.RUNS || 3);
-const ROUNDS = 3000;
+const ROUNDS = 500; // of echo, in each of
+const TURNS = 12;
 const BOXES = 100;
 const VIEWERS = 10;
 const STREAMS = 20;
@@ -101,18 +104,58 @@ async function flood() {
 	};
 }
 
+// The two in turn, a short while each: where the kernel puts a process that wakes, which is most of what an echo costs,
+// changes from second to second, and for both of them.
 async function echo() {
 	const cat = 'stty raw -echo; printf .; exec cat';
-	const bare = JSON.parse(execFileSync(client, ['bare-echo', String(ROUNDS), 'sh', '-c', cat]));
 	const id = await box(cat);
 	await waitFor('cat is there', async () => (await chomp.output(id)).endsWith('.'));
-	const through = await run('echo', chomp.port, `/ws/terminal/${id}`, ROUNDS);
+	const bare = [];
+	const through = [];
+	for (let i = 0; i < TURNS; i++) {
+		bare.push(JSON.parse(execFileSync(client, ['bare-echo', String(ROUNDS), 'sh', '-c', cat])));
+		through.push(await run('echo', chomp.port, `/ws/terminal/${id}`, ROUNDS));
+	}
 	await end(id);
-	return {
-		p50: through.p50 / bare.p50,
-		p99: through.p99 / bare.p99,
-		more: (p) => `${bare[p].toFixed(0)} → ${through[p].toFixed(0)} µs`,
-	};
+	return Object.fromEntries(
+		['p50', 'p99'].map((p) => {
+			const [b, t] = [bare, through].map((list) => list.map((r) => r[p]));
+			return [p, { ratio: median(t) / median(b), more: `${spread(b, 0)} → ${spread(t, 0)} µs, medians ${median(b).toFixed(0)} → ${median(t).toFixed(0)}` }];
+		}),
+	);
+}
+
+// What a person sees, in Chromium: ▶ tapped on a task's page until the terminal has text; a change, answered, until the
+// page's script is told; both clocks are this machine's.
+async function inBrowser() {
+	const browser = await startBrowser();
+	const taps = [];
+	const news = [];
+	try {
+		const page = await open(browser, chomp, phone);
+		await page.addInitScript(() => {
+			addEventListener('click', () => (sessionStorage.tappedAt = Date.now()), true);
+			const text = () => document.querySelector('.xterm-rows')?.textContent.trim();
+			new MutationObserver(() => text() && (window.firstByteAt ??= Date.now())).observe(document, { childList: true, subtree: true, characterData: true });
+			addEventListener('refreshTasks', () => (window.told ??= Date.now()));
+		});
+		for (let i = 0; i < 9; i++) {
+			const t = await chomp.create({ prompt: 'echo hello; read -r _', agent: 'shell' });
+			await page.goto(`${chomp.url}/partials/detail/${t.id}`);
+			await page.tap('#run');
+			taps.push(await page.waitForFunction(() => window.firstByteAt && window.firstByteAt - sessionStorage.tappedAt).then((h) => h.jsonValue()));
+			await end(t.id);
+			await sleep(1000); // what that changes is told
+			await page.evaluate(() => delete window.told);
+			const made = await chomp.create({ prompt: 'news', agent: 'shell' });
+			const answered = Date.now();
+			news.push(await page.waitForFunction(() => window.told).then((h) => h.jsonValue()) - answered);
+			await chomp.post('delete', { id: made.id });
+		}
+	} finally {
+		await browser.close();
+	}
+	return { taps, news };
 }
 
 async function firstByte() {
@@ -179,21 +222,21 @@ try {
 	mark('flood, processor time against a bare pty', median(pick(floods, 'cpu')), 4, '×', {
 		more: spread(pick(floods, 'cpu'), 2),
 	});
-	const echoes = [];
-	for (let i = 0; i < RUNS; i++) echoes.push(await echo());
+	const echoes = await echo();
 	for (const [p, limit] of [
 		['p50', 9],
 		['p99', 30],
 	])
-		mark(`echo, ${p} against a bare pty`, median(pick(echoes, p)), limit, '×', {
-			more: echoes.map((e) => e.more(p)).join('; '),
-		});
+		mark(`echo, ${p} against a bare pty`, echoes[p].ratio, limit, '×', { more: echoes[p].more });
 	const bytes = [];
 	for (let i = 0; i < 9; i++) bytes.push(await firstByte());
 	mark('run to the first byte at a viewer', median(bytes), 500, 'ms', { more: spread(bytes, 0) });
 	const news = [];
 	for (let i = 0; i < 9; i++) news.push(await events());
 	mark('a change until every browser knows', median(news), 100, 'ms', { more: spread(news, 0) });
+	const { taps, news: heard } = await inBrowser();
+	mark('tap ▶ to the first byte on screen, Chromium', median(taps), 500, 'ms', { more: spread(taps, 0) });
+	mark('a change until the page is told, Chromium', median(heard), 100, 'ms', { more: spread(heard, 0) });
 	const [relay, host] = await memory();
 	mark(`${BOXES} boxes with ${VIEWERS} viewers each`, relay + host, 64, 'MB PSS', {
 		more: `relay ${relay.toFixed(1)}, host ${host.toFixed(1)}`,
