@@ -111,7 +111,7 @@ enum err api_task_gate(struct app *app, struct request *rq, struct response *rs,
 
 	if ((rc = access_claim(app, rq, &job.claim, e)) != ERR_OK || (rc = form_read(rq, &f, e)) != ERR_OK ||
 	    (rc = wanted_id(rq, &f, &id, e)) != ERR_OK || (rc = read_verdict(&f, &job.in.verdict, e)) != ERR_OK ||
-	    (rc = report_read(&f, &job.in.report, e)) != ERR_OK)
+	    (rc = report_read(&f, &rq->arena, &job.in.report, e)) != ERR_OK)
 		return rc;
 	if (job.claim.owner)
 		return err_set(e, ERR_FORBIDDEN, 0, "a gate's verdict comes from the sandbox that ran it");

@@ -6,6 +6,6 @@
 #include "model/transition.h"
 
 /* tokens, usage, result, summary, exit_code; each may be left out.  ERR_BAD_INPUT. */
-enum err report_read(const struct form *f, struct report *r, struct errinfo *e);
+enum err report_read(const struct form *f, struct arena *a, struct report *r, struct errinfo *e);
 
 #endif

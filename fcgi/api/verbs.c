@@ -96,7 +96,7 @@ static enum err read_job(struct app *app, struct request *rq, const struct form 
 {
 	enum err rc;
 
-	if ((rc = access_claim(app, rq, &job->claim, e)) != ERR_OK || (rc = report_read(f, &job->report, e)) != ERR_OK)
+	if ((rc = access_claim(app, rq, &job->claim, e)) != ERR_OK || (rc = report_read(f, &rq->arena, &job->report, e)) != ERR_OK)
 		return rc;
 	job->now = app->now();
 	settle_verb(job);

@@ -41,6 +41,16 @@ static enum err default_model(const char *var, struct arena *a, const char *agen
 	return rc;
 }
 
+/* The model that the task's own agent gave it because nobody had chosen one: it is none of another agent's. */
+static bool brought_by_agent(const char *var, struct arena *a, const struct task *t)
+{
+	const char *own = NULL;
+	struct errinfo ignored;
+
+	return first_of(t->platform, NULL) != NULL && first_of(t->model, NULL) != NULL &&
+	       default_model(var, a, t->platform, &own, &ignored) == ERR_OK && strcmp(own, t->model) == 0;
+}
+
 static const char *fresh(struct arena *a, size_t bytes)
 {
 	char *text = arena_alloc(a, 2 * bytes + 1);
@@ -61,7 +71,8 @@ enum err plan_session(const char *var, struct arena *a, const struct settings *s
 		out->agent = agents_default(var, a, s);
 	if ((rc = agents_known(var, a, out->agent, e)) != ERR_OK)
 		return rc;
-	out->model = first_of(wish->model, t->model);
+	bool another = t->platform != NULL && strcmp(out->agent, t->platform) != 0;
+	out->model = first_of(wish->model, another && brought_by_agent(var, a, t) ? NULL : t->model);
 	if (out->model == NULL &&
 	    (rc = default_model(var, a, out->agent, &out->model, e)) != ERR_OK)
 		return rc;

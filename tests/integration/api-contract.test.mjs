@@ -103,6 +103,9 @@ describe('every operation answers as documented', () => {
 		await must('GET', '/api/tasks?status=queued&limit=1&q=hello');
 		await must('POST', '/api/tasks/run', { id, agent: 'shell' });
 		await must('POST', '/api/tasks/update', { id, usage: { input: 5, output: 7, cache_read: 0, cache_write: 0 }, summary: 'at it' });
+		const counted = await must('POST', '/api/tasks/update', `id=${id}&usage=${encodeURIComponent('{"input":6,"output":8}')}`, form);
+		assert.equal(counted.tokens, 14);
+		await refused(400, 'bad_json', 'POST', '/api/tasks/update', `id=${id}&usage=none`, form);
 		await must('POST', '/api/tasks/handoff', { id, summary: 'half done' });
 		await must('POST', '/api/tasks/run', `id=${id}`, form);
 		await must('POST', '/api/tasks/cancel', { id });
