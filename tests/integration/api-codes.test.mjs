@@ -11,7 +11,7 @@ import { repoRoot } from '../lib/build.mjs';
 import { theContract } from '../lib/contract.mjs';
 import { raw, request } from '../lib/http.mjs';
 import { shared, startInstance } from '../lib/instance.mjs';
-import { tempDir } from '../lib/repo.mjs';
+import { makeRepo, tempDir } from '../lib/repo.mjs';
 import { waitFor } from '../lib/wait.mjs';
 
 const errors = theContract().document.components.schemas.Error.properties.error.properties;
@@ -23,6 +23,7 @@ const old = { next_id: 3, tasks: [
 const chomp = await shared({ after }, { files: { 'state/state.json': JSON.stringify(old) } });
 const box = await startStepper();
 after(() => box.close());
+await chomp.create({ prompt: 'the first task also opens the boxes to the stepper' });
 const produced = new Set();
 
 // Every file of the state, and what is served of it.
@@ -100,7 +101,9 @@ describe('what a task can be wrong for', () => {
 	let token, gated;
 	code('gate_due', 409, () => chomp.api.post('/api/tasks/done', { id: gated }, { bearer: token }), {
 		given: async () => {
-			gated = (await chomp.create({ prompt: box.script('put token <"$CHOMP_TOKEN_FILE"; wait_for end'), agent: 'shell', gate: 'check.sh' })).id;
+			const repo = path.join(tempDir('chomp-gated'), 'repo');
+			makeRepo(repo, { 'check.sh': 'exit 0\n' });
+			gated = (await chomp.create({ prompt: box.script('put token <"$CHOMP_TOKEN_FILE"; wait_for end'), agent: 'shell', dir: repo, gate: 'check.sh' })).id;
 			await chomp.run(gated);
 			token = (await box.put('token')).toString().trim();
 			await chomp.until(gated, (t) => t.sessions[0].dispatch.state === 'started');
@@ -182,6 +185,7 @@ const mounted = process.getuid() === 0 && (() => {
 	}
 })();
 const poor = await startInstance({ varDir: path.join(disk, 'var') });
+await poor.create({ prompt: 'first' });
 after(async () => {
 	await poor.stop();
 	if (mounted) execFileSync('umount', [path.join(disk, 'var/state')]);
