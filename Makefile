@@ -103,7 +103,7 @@ $(B)/bin/chomp-relay: $(call objs,relay) $(call archive,http) $(call archive,sto
 	$(call say,LINK $@)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lwebsockets -lcap $(LIBS_core)
 
-SHIM_OBJS    := $(filter $(addprefix %/,$(addsuffix .o,shim_main shim record tree pty ctl peers limits network forward)),$(call objs,sandbox))
+SHIM_OBJS    := $(filter $(addprefix %/,$(addsuffix .o,shim_main shim record tree pty ctl peers limits network forward redact film)),$(call objs,sandbox))
 $(B)/bin/chomp-sandbox: $(filter-out %/shim_main.o,$(call objs,sandbox)) $(call archive,core)
 	@mkdir -p $(@D)
 	$(call say,LINK $@)

@@ -14,7 +14,7 @@ handler_fn api_task_gate, api_task_approve, api_task_sendback;
 /* artifacts.c */
 handler_fn api_artifact_post, api_artifact_get;
 /* output.c */
-handler_fn api_output_latest, api_output_session;
+handler_fn api_output_latest, api_output_session, api_recording;
 /* state.c */
 handler_fn api_state, api_health;
 /* config.c */

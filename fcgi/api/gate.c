@@ -14,6 +14,7 @@
 #include "core/rand.h"
 #include "model/capability.h"
 #include "store/secret.h"
+#include "store/output.h"
 #include "store/store.h"
 
 enum { HASH_MAX = 64, NONCE_BYTES = 16 };
@@ -123,5 +124,6 @@ enum err api_task_gate(struct app *app, struct request *rq, struct response *rs,
 	struct change c = { do_gate, &job };
 	if ((rc = store_change(app->store, &rq->arena, id, c, &t, e)) != ERR_OK)
 		return rc;
+	output_mark(app->var, t.id, job.claim.cap.sid, job.now, job.in.verdict.passed ? "gate passed" : "gate failed");
 	return answer_gate(app, rq, rs, &t, task_find_session(&t, job.claim.cap.sid), e);
 }

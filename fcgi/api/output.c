@@ -5,10 +5,11 @@
 #include "api/answer.h"
 #include "api/api.h"
 #include "core/ansi.h"
+#include "core/cast.h"
 #include "store/output.h"
 #include "store/store.h"
 
-enum { CHUNK = 64 * 1024 };
+enum { CHUNK = 64 * 1024, RECORDED = 64 * 1024 * 1024 /* the newest of it */ };
 
 struct output_stream {
 	int fd;
@@ -80,6 +81,59 @@ static enum err wanted_task(struct app *app, struct request *rq, struct task *t,
 	enum err rc = wanted_id(rq, NULL, &id, e);
 
 	return rc == ERR_OK ? store_get(app->store, &rq->arena, id, t, e) : rc;
+}
+
+/* ---- the recording ---- */
+static void close_cast(void *arg)
+{
+	const struct cast *c = arg;
+	const int fds[] = { c->log, c->film, c->marks };
+
+	for (size_t i = 0; i < sizeof fds / sizeof fds[0]; i++) {
+		if (fds[i] >= 0)
+			close(fds[i]);
+	}
+}
+
+static int put_sink(void *arg, const char *p, size_t len)
+{
+	struct sink *out = arg;
+
+	return out->write(out, p, len);
+}
+
+static int write_cast(struct sink *out, void *arg)
+{
+	struct errinfo e;
+
+	return cast_write(arg, put_sink, out, &e) == ERR_OK ? 0 : -1;
+}
+
+enum err api_recording(struct app *app, struct request *rq, struct response *rs, struct errinfo *e)
+{
+	struct task t;
+	int64_t len;
+	enum err rc = wanted_task(app, rq, &t, e);
+
+	if (rc != ERR_OK)
+		return rc;
+	const struct session *s = task_find_session(&t, rq->params[1]);
+	if (s == NULL)
+		return err_set(e, ERR_NOT_FOUND, 0, "task %lld has no session %.20s", (long long)t.id, rq->params[1]);
+	struct cast *c = arena_alloc(&rq->arena, sizeof *c);
+	*c = (struct cast){ .log = -1, .film = -1, .marks = -1, .newest = RECORDED };
+	arena_defer(&rq->arena, close_cast, c);
+	if ((rc = output_open_part(app->var, t.id, s->id, OUTPUT_FILM, &c->film, &len, e)) == ERR_NOT_FOUND ||
+	    (rc == ERR_OK && (rc = output_open(app->var, t.id, s->id, &c->log, &len, e)) == ERR_NOT_FOUND))
+		return err_set(e, ERR_NOT_FOUND, 0, "there is no recording of session %.20s", s->id);
+	if (rc != ERR_OK)
+		return rc;
+	if (output_open_part(app->var, t.id, s->id, OUTPUT_MARKS, &c->marks, &len, NULL) != ERR_OK)
+		c->marks = -1;
+	rs->type = "application/x-asciicast";
+	rs->stream = write_cast;
+	rs->stream_arg = c;
+	return ERR_OK;
 }
 
 enum err api_output_latest(struct app *app, struct request *rq, struct response *rs, struct errinfo *e)

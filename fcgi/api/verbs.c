@@ -1,4 +1,5 @@
 /* The verbs of the state machine: run, update, done, fail, handoff, cancel, retry. */
+#include <inttypes.h>
 #include <limits.h>
 #include <string.h>
 
@@ -10,6 +11,7 @@
 #include "core/clock.h"
 #include "core/number.h"
 #include "model/transition.h"
+#include "store/output.h"
 #include "store/settings.h"
 #include "store/store.h"
 
@@ -138,6 +140,19 @@ static enum err do_verb(struct task *t, struct arena *a, void *arg, bool *skip, 
 	return task_handoff(t, job->reason, job->now, e);
 }
 
+/* For whoever watches the recording: what was reported when. */
+static void mark(struct app *app, struct arena *a, const struct verb_job *job, const struct task *t)
+{
+	static const char *const names[] = { "tokens", "done", "failed", "handoff" };
+	const struct session *s = task_last_session(t);
+	const char *sid = job->claim.owner ? (s != NULL ? s->id : NULL) : job->claim.cap.sid;
+
+	if (sid == NULL || (job->verb == UPDATE && (s == NULL || !s->reported)))
+		return;
+	output_mark(app->var, t->id, sid, job->now,
+		    job->verb == UPDATE ? arena_printf(a, "tokens %" PRId64, s->tokens) : names[job->verb]);
+}
+
 static enum err report_verb(struct app *app, struct request *rq, struct response *rs, enum verb verb,
 			    struct errinfo *e)
 {
@@ -156,6 +171,7 @@ static enum err report_verb(struct app *app, struct request *rq, struct response
 	rc = (verb == UPDATE ? store_change_if_room : store_change)(app->store, &rq->arena, id, c, &t, e);
 	if (rc != ERR_OK)
 		return rc;
+	mark(app, &rq->arena, &job, &t);
 	answer_changed(rs, &t);
 	return ERR_OK;
 }

@@ -12,7 +12,7 @@
 
 #include "core/strbuf.h"
 
-enum call_kind { CALL_DISPATCH, CALL_STATUS, CALL_LOGS, CALL_KILL, CALL_PLATFORM, CALL_KINDS };
+enum call_kind { CALL_DISPATCH, CALL_STATUS, CALL_LOGS, CALL_FILM, CALL_KILL, CALL_PLATFORM, CALL_KINDS };
 
 struct job;
 

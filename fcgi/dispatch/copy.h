@@ -8,6 +8,7 @@
 
 enum {
 	COPY_ONCE_MAX = 1 << 20,  /* bytes of one answer; more is asked for at once */
+	COPY_FILM_MAX = 16 << 20, /* bytes of a session's film */
 	COPY_KEEP_MAX = 64 << 20, /* bytes of one session */
 	COPY_BUSY_MS = 300,
 	COPY_QUIET_MS = 2000,
@@ -25,6 +26,8 @@ struct copy {
 	int64_t delay;
 	uint64_t through; /* number of the newest call that left nothing to copy; 0: none did */
 	int64_t skip;     /* of this answer: bytes that the file has already */
+	bool film_due;    /* the log has grown since the film was asked for */
+	bool film_none;   /* this host makes none */
 	bool news;        /* terminal bytes came that active_at does not count yet */
 };
 

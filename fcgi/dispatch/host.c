@@ -8,12 +8,14 @@
 #include "core/mac.h"
 #include "core/utf8.h"
 
-enum { LIMIT_MS = 10000, DISPATCH_LIMIT_MS = 30000, ANSWER_MAX = 64 * 1024, BOUNDARY_MAX = 300 };
+enum { LIMIT_MS = 10000, DISPATCH_LIMIT_MS = 30000, ANSWER_MAX = 64 * 1024, BOUNDARY_MAX = 300,
+       FILM_ANSWER_MAX = 2 * 1024 * 1024 };
 
 static const char *const prefixes[CALL_KINDS] = {
 	[CALL_DISPATCH] = "/dispatch",
 	[CALL_STATUS] = "/status/",
 	[CALL_LOGS] = "/logs/",
+	[CALL_FILM] = "/film/",
 	[CALL_KILL] = "/kill/",
 };
 
@@ -54,6 +56,16 @@ struct call *host_call_logs(const char *id, int64_t offset)
 	struct arena a = { 0 };
 	struct call *c = make_call(CALL_LOGS, id, arena_printf(&a, "?offset=%" PRId64, offset));
 
+	arena_reset(&a);
+	return c;
+}
+
+struct call *host_call_film(const char *id, int64_t offset)
+{
+	struct arena a = { 0 };
+	struct call *c = make_call(CALL_FILM, id, arena_printf(&a, "?offset=%" PRId64, offset));
+
+	c->answer_max = FILM_ANSWER_MAX;
 	arena_reset(&a);
 	return c;
 }

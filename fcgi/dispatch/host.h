@@ -17,6 +17,7 @@ bool host_id_valid(const char *id);
 /* A call without its job and its `done`; the body of a dispatch is the caller's to fill. */
 struct call *host_call(enum call_kind kind, const char *id);
 struct call *host_call_logs(const char *id, int64_t offset);
+struct call *host_call_film(const char *id, int64_t offset); /* the answer is collected */
 
 /* 200 {sandboxId, status}.  destroyed: it was killed before.  ERR_BAD_INPUT when it is something
  * else. */

@@ -27,7 +27,7 @@ static bool append(struct job *j, const char *p, size_t len)
 {
 	struct errinfo e = { 0 };
 	struct copy *k = &j->copy;
-	enum err rc = output_append(j->d->var, j->task, j->sid, k->at, p, len, &e);
+	enum err rc = output_append(j->d->var, j->task, j->sid, OUTPUT_LOG, k->at, p, len, &e);
 
 	if (rc == ERR_OK) {
 		k->at += (int64_t)len;
@@ -121,6 +121,7 @@ static void schedule(struct copy *k, const struct call *c, int64_t at_before, in
 	if (c->log_end > k->host_end)
 		k->host_end = c->log_end;
 	k->news = k->news || grew || moved;
+	k->film_due = k->film_due || grew;
 	if (!more || full(k))
 		k->through = c->number;
 	if (full(k))
@@ -162,11 +163,45 @@ static void answered(struct call *c)
 		sign_of_life(j);
 }
 
+/* ---- the film: when what was shown (core/cast.h) ---- */
+static void film_answered(struct call *c)
+{
+	struct job *j = c->job;
+	struct copy *k = &j->copy;
+	struct errinfo e = { 0 };
+
+	job_answered(c);
+	/* Asked for again when the log has grown, with what was missed: no answer is no loss. */
+	k->film_due = c->status == 200 && c->answer.len >= LARGE_ANSWER;
+	k->film_none = c->status == 404;
+	if (c->status != 200 || c->answer.len == 0 || !j->wanted)
+		return;
+	if (output_append(j->d->var, j->task, j->sid, OUTPUT_FILM, c->asked_from, c->answer.buf, c->answer.len, &e) !=
+	    ERR_OK)
+		log_event(LOG_WARN, "film.refused", LOG_I("id", j->task), LOG_S("session", j->sid), LOG_S("why", e.what));
+}
+
+static void copy_film(struct job *j, const char *sandbox_id)
+{
+	struct copy *k = &j->copy;
+
+	if (!k->film_due || k->film_none || j->calls[CALL_FILM] != NULL)
+		return;
+	int64_t from = output_size(j->d->var, j->task, j->sid, OUTPUT_FILM);
+	if (from >= COPY_FILM_MAX) {
+		k->film_none = true;
+		return;
+	}
+	struct call *c = host_call_film(sandbox_id, from);
+	c->asked_from = from;
+	job_send(j, c, film_answered);
+}
+
 static void open_copy(struct job *j)
 {
 	struct copy *k = &j->copy;
 
-	k->at = output_size(j->d->var, j->task, j->sid);
+	k->at = output_size(j->d->var, j->task, j->sid, OUTPUT_LOG);
 	k->known = true;
 	if (k->delay < COPY_BUSY_MS)
 		k->delay = COPY_BUSY_MS;
@@ -176,6 +211,7 @@ int64_t sessionlog_copy(struct job *j, const char *sandbox_id)
 {
 	struct copy *k = &j->copy;
 
+	copy_film(j, sandbox_id);
 	if (j->calls[CALL_LOGS] != NULL)
 		return NEVER;
 	if (k->next > j->d->mono_ms())
@@ -193,7 +229,9 @@ int64_t sessionlog_copy(struct job *j, const char *sandbox_id)
 
 bool sessionlog_through(const struct job *j, uint64_t number)
 {
-	return j->copy.through > number;
+	const struct copy *k = &j->copy;
+
+	return k->through > number && (!k->film_due || k->film_none) && j->calls[CALL_FILM] == NULL;
 }
 
 int64_t sessionlog_round(struct job *j)

@@ -262,7 +262,7 @@ static void fill_artifacts(struct arena *a, const struct task *t, struct view *v
 static const char *detail_etag(struct app *app, struct request *rq, const struct task *t, bool ask)
 {
 	const struct session *last = task_last_session(t);
-	int64_t size = last != NULL && plain_sid(last->id) ? output_size(app->var, t->id, last->id) : 0;
+	int64_t size = last != NULL && plain_sid(last->id) ? output_size(app->var, t->id, last->id, OUTPUT_LOG) : 0;
 
 	return arena_printf(&rq->arena, "d%" PRId64 ".%" PRId64 ".%" PRId64 ".%d%d", store_version(app->store), size,
 			    t->status == STATUS_ACTIVE ? app->now() / 60000 : 0, ask, output_grows(t, app->now()));

@@ -219,3 +219,15 @@ void argv_env(struct strbuf *out, const struct box_host *h, const struct dispatc
 	for (size_t i = 0; i < d->env_len; i++)
 		set(out, d->env[i].name, d->env[i].value);
 }
+
+void argv_secrets(struct strbuf *out, const struct dispatch *d)
+{
+	static const char *const settings[] = { "CUSTOM_BASE_URL", "CUSTOM_API" };
+
+	strbuf_add(out, d->callback_token, strlen(d->callback_token) + 1);
+	for (size_t i = 0; i < d->env_len; i++) {
+		const char *name = d->env[i].name;
+		if (strcmp(name, settings[0]) != 0 && strcmp(name, settings[1]) != 0)
+			strbuf_add(out, d->env[i].value, strlen(d->env[i].value) + 1);
+	}
+}

@@ -27,4 +27,7 @@ void argv_probe(struct strbuf *out);
 void argv_env(struct strbuf *out, const struct box_host *h, const struct dispatch *d,
 	      const struct source *source);
 
+/* What no terminal may show, each with its NUL: the session's token, and the variables that are no settings. */
+void argv_secrets(struct strbuf *out, const struct dispatch *d);
+
 #endif

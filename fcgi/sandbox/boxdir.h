@@ -8,7 +8,8 @@
  * - exit: one JSON object, written and synced by the shim when the last process of the box is gone
  * - killed: empty; a kill was asked for.  It may be the only file: the kill then
  *   came before the dispatch
- * - log: the bytes of the terminal
+ * - log: the bytes of the terminal, known secrets blanked
+ * - film: when they were shown (film.h)
  * - about.json: task, session and agent, for the reader with `ls`
  * - workspace/ and home/: the box's /workspace and /home/agent
  *

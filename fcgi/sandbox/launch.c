@@ -168,7 +168,7 @@ enum err probe_boundary(const char *shim, const char *bwrap, struct errinfo *e)
 }
 
 /* ---- shim ---- */
-enum { ENV, ARGS, TOKEN, PROMPT, HISTORY, SECCOMP, FILES };
+enum { ENV, ARGS, TOKEN, PROMPT, HISTORY, SECCOMP, SECRETS, FILES };
 
 static bool make_files(const struct launch *l, int files[static FILES])
 {
@@ -182,6 +182,10 @@ static bool make_files(const struct launch *l, int files[static FILES])
 	strbuf_reset(&text);
 	argv_box(&text, l->host, d, l->where, l->source);
 	files[ARGS] = memory_file("chomp-args", text.buf, text.len);
+	strbuf_reset(&text);
+	argv_secrets(&text, d);
+	files[SECRETS] = memory_file("chomp-secrets", text.buf, text.len);
+	explicit_bzero(text.buf, text.len);
 	strbuf_release(&text);
 	files[TOKEN] = memory_file("chomp-token", d->callback_token, strlen(d->callback_token));
 	files[PROMPT] = memory_file("chomp-prompt", d->prompt, strlen(d->prompt));
@@ -289,7 +293,7 @@ static int spawn_shim(const struct launch *l, const int files[static FILES], int
 
 enum err launch_shim(const struct launch *l, pid_t *pid, int *ready, struct errinfo *e)
 {
-	int files[FILES] = { -1, -1, -1, -1, -1, -1 }, ends[2] = { -1, -1 }, high = -1;
+	int files[FILES] = { -1, -1, -1, -1, -1, -1, -1 }, ends[2] = { -1, -1 }, high = -1;
 	enum err rc = ERR_OK;
 
 	*ready = -1;

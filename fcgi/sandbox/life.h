@@ -63,6 +63,10 @@ enum err life_status(struct life *l, struct arena *a, const char *id, struct sta
 
 /* The log, open for reading, and its size; *fd is -1 when there is none yet.  ERR_NOT_FOUND. */
 enum err life_log(struct life *l, const char *id, int *fd, off_t *size, struct errinfo *e);
+/* The same of `film` (film.h). */
+enum err life_film(struct life *l, const char *id, int *fd, off_t *size, struct errinfo *e);
+/* The recording (core/cast.h) of the newest output, in a file without a name.  ERR_NOT_FOUND; ERR_IO. */
+enum err life_recording(struct life *l, const char *id, int *fd, off_t *size, struct errinfo *e);
 
 /* A connection to the box's shim (ctl.h), or -1 with errno: EAGAIN when it is busy; ENOENT, ECONNREFUSED: not there. */
 int life_ctl(struct life *l, const char *id);

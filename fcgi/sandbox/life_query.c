@@ -9,6 +9,7 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 
+#include "core/cast.h"
 #include "core/file.h"
 #include "core/log.h"
 #include "core/rand.h"
@@ -17,6 +18,9 @@
 #include "sandbox/life_table.h"
 #include "sandbox/network.h"
 #include "sandbox/seccomp.h"
+
+/* Making it holds up everybody else: as much as takes some hundredths of a second. */
+enum { RECORDED = 8 * 1024 * 1024 };
 
 /* ids must survive a restart also where no secret is configured */
 static enum err own_key(struct life *l, struct errinfo *e)
@@ -163,7 +167,7 @@ enum err life_status(struct life *l, struct arena *a, const char *id, struct sta
 	return ERR_OK;
 }
 
-enum err life_log(struct life *l, const char *id, int *fd, off_t *size, struct errinfo *e)
+static enum err open_file(struct life *l, const char *id, const char *name, int *fd, off_t *size, struct errinfo *e)
 {
 	struct stat st;
 	int dir = -1;
@@ -173,12 +177,52 @@ enum err life_log(struct life *l, const char *id, int *fd, off_t *size, struct e
 	enum err rc = boxdir_open(l->root, id, &dir, e);
 	if (rc != ERR_OK)
 		return rc;
-	*fd = openat(dir, "log", O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	*fd = openat(dir, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 	if (*fd < 0 && errno != ENOENT)
-		rc = err_set(e, ERR_IO, errno, "open the log");
+		rc = err_set(e, ERR_IO, errno, "open the sandbox's %s", name);
 	close(dir);
 	if (*fd >= 0 && fstat(*fd, &st) == 0)
 		*size = st.st_size;
+	return rc;
+}
+
+enum err life_log(struct life *l, const char *id, int *fd, off_t *size, struct errinfo *e)
+{
+	return open_file(l, id, "log", fd, size, e);
+}
+
+enum err life_film(struct life *l, const char *id, int *fd, off_t *size, struct errinfo *e)
+{
+	return open_file(l, id, "film", fd, size, e);
+}
+
+static int put_file(void *arg, const char *p, size_t len)
+{
+	return write_all(*(const int *)arg, p, len);
+}
+
+enum err life_recording(struct life *l, const char *id, int *fd, off_t *size, struct errinfo *e)
+{
+	struct cast c = { .log = -1, .film = -1, .marks = -1, .newest = RECORDED };
+	int to = -1;
+
+	*fd = -1;
+	enum err rc = life_log(l, id, &c.log, size, e);
+	if (rc == ERR_OK)
+		rc = life_film(l, id, &c.film, size, e);
+	if (rc == ERR_OK && (to = openat(l->root, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600)) < 0)
+		rc = err_set(e, ERR_IO, errno, "a file for the recording");
+	if (rc == ERR_OK)
+		rc = cast_write(&c, put_file, &to, e);
+	*size = rc == ERR_OK ? lseek(to, 0, SEEK_END) : 0;
+	if (c.log >= 0)
+		close(c.log);
+	if (c.film >= 0)
+		close(c.film);
+	if (rc != ERR_OK && to >= 0)
+		close(to);
+	else
+		*fd = to;
 	return rc;
 }
 

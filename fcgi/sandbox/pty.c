@@ -7,7 +7,7 @@
 
 int pty_open(struct pty *p)
 {
-	struct winsize size = { .ws_row = 24, .ws_col = 80 };
+	struct winsize size = { .ws_row = PTY_ROWS, .ws_col = PTY_COLS };
 
 	p->slave = -1;
 	p->master = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC | O_NONBLOCK);

@@ -7,7 +7,9 @@ struct pty {
 	int slave;  /* the box's */
 };
 
-/* Open a pair of 80 columns and 24 lines; 0, or -1 with errno. */
+enum { PTY_COLS = 80, PTY_ROWS = 24 }; /* until somebody says otherwise */
+
+/* Open a pair; 0, or -1 with errno. */
 int pty_open(struct pty *p);
 
 /* In the child: begin a session, make the slave its controlling terminal and descriptors 0, 1

@@ -187,7 +187,10 @@ static void do_health(struct exchange *x, const char *id)
 	strbuf_release(&body);
 }
 
-static void do_logs(struct exchange *x, const char *id)
+typedef enum err open_fn(struct life *l, const char *id, int *fd, off_t *size, struct errinfo *e);
+
+/* A piece of a file, from ?offset= on. */
+static void send_file(struct exchange *x, const char *id, open_fn *open_it, const char *type, int64_t max)
 {
 	struct errinfo e = { 0 };
 	char more[96];
@@ -197,7 +200,7 @@ static void do_logs(struct exchange *x, const char *id)
 	if (x->offset != NULL && number_parse(x->offset, 0, NUMBER_MAX, &from) < 0)
 		(void)err_set(&e, ERR_BAD_INPUT, 0, "offset: a number of bytes is wanted");
 	else
-		(void)life_log(x->life, id, &x->file, &size, &e);
+		(void)open_it(x->life, id, &x->file, &size, &e);
 	if (e.code != ERR_OK) {
 		exchange_error(x, &e, NULL);
 		return;
@@ -205,19 +208,26 @@ static void do_logs(struct exchange *x, const char *id)
 	if (from > size)
 		from = size;
 	x->file_at = from;
-	x->file_left = size - from < LOG_ANSWER_MAX ? size - from : LOG_ANSWER_MAX;
+	x->file_left = size - from < max ? size - from : max;
 	(void)snprintf(more, sizeof more, "X-Log-Start: %lld\r\nX-Log-End: %lld\r\n",
 		       (long long)from, (long long)from + (long long)x->file_left);
-	head(x, 200, "text/plain; charset=utf-8", x->file_left, more);
+	head(x, 200, type, x->file_left, more);
 	answered(x);
+}
+
+static void do_logs(struct exchange *x, const char *id)
+{
+	send_file(x, id, life_log, "text/plain; charset=utf-8", LOG_ANSWER_MAX);
+}
+
+static void do_film(struct exchange *x, const char *id)
+{
+	send_file(x, id, life_film, "text/plain; charset=utf-8", LOG_ANSWER_MAX);
 }
 
 static void do_recording(struct exchange *x, const char *id)
 {
-	struct errinfo e = { 0 };
-
-	err_set(&e, ERR_NOT_FOUND, 0, "this host has no recording of %s", id);
-	exchange_error(x, &e, NULL);
+	send_file(x, id, life_recording, "application/x-asciicast", INT64_MAX);
 }
 
 /* Upgrades never come here (connection.c). */
@@ -239,7 +249,7 @@ static const struct route {
 } routes[] = {
 	{ "/dispatch", "POST", do_dispatch, false },   { "/status/", "GET", do_status, false },
 	{ "/kill/", "POST", do_kill, false },          { "/logs/", "GET", do_logs, false },
-	{ "/recording/", "GET", do_recording, false },
+	{ "/recording/", "GET", do_recording, false }, { "/film/", "GET", do_film, false },
 	{ "/ws/terminal/", "GET", do_terminal, false }, { "/health", "GET", do_health, true },
 };
 

@@ -18,6 +18,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -29,10 +30,12 @@
 #include "core/file.h"
 #include "sandbox/peers.h"
 #include "sandbox/pty.h"
+#include "sandbox/film.h"
 #include "sandbox/record.h"
+#include "sandbox/redact.h"
 #include "sandbox/tree.h"
 
-enum { LITTLE = 256 };
+enum { LITTLE = 256, SILENT_MS = 10 };
 #define BOX_SAYS "box: " /* how what fails before bwrap begins its line */
 
 enum phase { RUNNING, TERMED, KILLED };
@@ -43,6 +46,9 @@ struct shim {
 	int sync[2]; /* ours, the box's */
 	struct pty pty;
 	struct peers peers;
+	struct redact redact;
+	char *secrets; /* what it points into */
+	struct film film;
 	int log, signals, timer, status;
 	pid_t bwrap;
 	pid_t init;  /* the box's first process, as seen from here; 0: not told yet */
@@ -58,11 +64,14 @@ struct shim {
 /* ---- the log ---- */
 static void put_log(struct shim *s, const char *p, size_t len)
 {
+	if (len == 0)
+		return;
 	static const char marker[] = "\r\n[chomp: the log is full; what follows is not kept]\r\n";
 
 	s->end.output += (int64_t)len;
 	if (s->log < 0)
 		return;
+	film_output(&s->film, s->end.kept);
 	/* A full disk or a full log costs output, never the agent: it must not stall on us. */
 	bool ok = write_all(s->log, p, len) == 0;
 	if (ok)
@@ -93,10 +102,32 @@ static bool copy_terminal(struct shim *s)
 		len += n > 0 ? (size_t)n : 0;
 	} while (n > LITTLE && len < sizeof buf);
 	if (len > 0) {
-		put_log(s, buf, len);
+		const char *out;
+		size_t told = redact_feed(&s->redact, buf, len, &out);
+		put_log(s, out, told);
 		peers_tell(&s->peers);
 	}
 	return len > 0;
+}
+
+/* The terminal is silent: what looked like the beginning of a secret need not wait any longer. */
+static void flush_terminal(struct shim *s)
+{
+	const char *out;
+
+	if (!redact_waits(&s->redact))
+		return;
+	size_t n = redact_flush(&s->redact, &out);
+	put_log(s, out, n);
+	peers_tell(&s->peers);
+}
+
+static void film_terminal(struct shim *s)
+{
+	struct winsize ws;
+
+	if (ioctl(s->pty.master, TIOCGWINSZ, &ws) == 0)
+		film_size(&s->film, ws.ws_col, ws.ws_row, s->end.kept);
 }
 
 /* ---- how bwrap is doing ---- */
@@ -198,12 +229,16 @@ static void watch(struct shim *s)
 			{ .fd = s->init_fd, .events = POLLIN },
 		};
 		peers_poll(&s->peers, p + 5);
-		if (poll(p, sizeof p / sizeof p[0], -1) < 0)
+		int n = poll(p, sizeof p / sizeof p[0], redact_waits(&s->redact) ? SILENT_MS : -1);
+		if (n == 0)
+			flush_terminal(s);
+		if (n <= 0)
 			continue;
 		/* All ends are closed: no more output can come, and POLLHUP would make us spin. */
 		if (p[0].revents != 0 && !copy_terminal(s))
 			slave_seen_closed = (p[0].revents & POLLHUP) != 0;
 		peers_step(&s->peers, p + 5, s->pty.master);
+		film_terminal(s);
 		if (p[3].revents != 0)
 			read_status(s);
 		if (p[1].revents != 0)
@@ -217,6 +252,8 @@ static void watch(struct shim *s)
 	}
 	while (copy_terminal(s)) {
 	}
+	flush_terminal(s);
+	film_close(&s->film);
 	read_status(s);
 }
 
@@ -302,6 +339,21 @@ static bool read_env(struct env *env)
 	return true;
 }
 
+/* Kept as long as the terminal is: they are looked for in all it shows. */
+static bool read_secrets(struct shim *s)
+{
+	struct stat st;
+
+	if (fstat(SHIM_FD_SECRETS, &st) < 0)
+		return false;
+	size_t len = (size_t)st.st_size;
+	s->secrets = malloc(len + 1);
+	if (s->secrets == NULL || pread(SHIM_FD_SECRETS, s->secrets, len, 0) != (ssize_t)len)
+		return false;
+	redact_init(&s->redact, s->secrets, len);
+	return true;
+}
+
 static void forget_env(struct env *env)
 {
 	explicit_bzero(env->text, env->len); /* keys: the box has its copy now */
@@ -333,8 +385,9 @@ static _Noreturn void become_box(const struct shim *s, char **env)
 		box_failed(0, step);
 	if (limits_apply(&c->limits, c->cgroup != NULL) < 0)
 		box_failed(0, "limits");
-	for (int fd = SHIM_FD_ARGS; fd <= SHIM_FD_STATUS; fd++)
+	for (int fd = SHIM_FD_ARGS; fd <= SHIM_FD_SECCOMP; fd++)
 		(void)fcntl(fd, F_SETFD, 0);
+	(void)fcntl(SHIM_FD_STATUS, F_SETFD, 0);
 	(void)umask(022);
 	sigemptyset(&none);
 	(void)sigprocmask(SIG_SETMASK, &none, NULL);
@@ -385,7 +438,7 @@ static const char *prepare(struct shim *s, struct env *env)
 {
 	sigset_t set;
 
-	for (int fd = SHIM_FD_LOCK; fd <= SHIM_FD_SECCOMP; fd++) {
+	for (int fd = SHIM_FD_LOCK; fd <= SHIM_FD_SECRETS; fd++) {
 		if (fcntl(fd, F_SETFD, FD_CLOEXEC) < 0)
 			return "a descriptor is missing";
 	}
@@ -406,7 +459,8 @@ static const char *prepare(struct shim *s, struct env *env)
 			0600);
 	if (s->log < 0)
 		return "no log file";
-	return read_env(env) ? NULL : "no environment";
+	film_open(&s->film, SHIM_FD_DIR, s->end.started_ms, PTY_COLS, PTY_ROWS);
+	return read_env(env) && read_secrets(s) ? NULL : "no environment";
 }
 
 static void run_box(struct shim *s)
@@ -424,10 +478,12 @@ static void run_box(struct shim *s)
 
 int shim_run(const struct shim_conf *conf)
 {
-	struct shim s = { .conf = conf, .init_fd = -1, .log = -1, .status = -1, .end = { .code = -1 } };
+	static struct shim s; /* hundreds of KiB, touched as far as output comes */
 	struct errinfo e = { 0 };
 	struct env env = { 0 };
 
+	s.conf = conf;
+	s.init_fd = s.log = s.status = s.film.fd = s.end.code = -1;
 	s.end.started_ms = clock_wall_ms();
 	const char *why = prepare(&s, &env);
 	if (why == NULL && record_begin(SHIM_FD_DIR, s.end.started_ms, &e) != ERR_OK)

@@ -22,7 +22,8 @@ enum shim_fd {
 	SHIM_FD_PROMPT = 9,
 	SHIM_FD_HISTORY = 10,
 	SHIM_FD_SECCOMP = 11, /* the filter */
-	SHIM_FD_STATUS = 12,  /* made by the shim: bwrap reports here (--json-status-fd) */
+	SHIM_FD_SECRETS = 12, /* to be blanked: values, each with its NUL; not handed through */
+	SHIM_FD_STATUS = 13,  /* made by the shim: bwrap reports here (--json-status-fd) */
 };
 #define SHIM_READY '+'
 

@@ -10,11 +10,15 @@
 #include <unistd.h>
 
 #include "core/file.h"
+
+enum { MARKS_MAX = 256 * 1024 };
 #include "core/rand.h"
 
-static char *output_path(struct arena *a, const char *var, int64_t task, const char *sid)
+static const char *const suffixes[] = { "log", "film", "marks" };
+
+static char *output_path(struct arena *a, const char *var, int64_t task, const char *sid, enum output_part part)
 {
-	return arena_printf(a, "%s/log/sessions/%" PRId64 "-%s.log", var, task, sid);
+	return arena_printf(a, "%s/log/sessions/%" PRId64 "-%s.%s", var, task, sid, suffixes[part]);
 }
 
 /* An adopted session may be called anything: only plain names become part of a path. */
@@ -52,25 +56,31 @@ static enum err open_sized(const char *path, int *fd, int64_t *len, struct errin
 	return ERR_OK;
 }
 
-enum err output_open(const char *var, int64_t task, const char *sid, int *fd, int64_t *len, struct errinfo *e)
+enum err output_open_part(const char *var, int64_t task, const char *sid, enum output_part part, int *fd, int64_t *len,
+			  struct errinfo *e)
 {
 	struct arena a = { 0 };
 
 	if (!plain_name(sid))
 		return err_set(e, ERR_NOT_FOUND, 0, "nothing is kept there");
-	enum err rc = open_sized(output_path(&a, var, task, sid), fd, len, e);
+	enum err rc = open_sized(output_path(&a, var, task, sid, part), fd, len, e);
 	arena_reset(&a);
 	return rc;
 }
 
-int64_t output_size(const char *var, int64_t task, const char *sid)
+enum err output_open(const char *var, int64_t task, const char *sid, int *fd, int64_t *len, struct errinfo *e)
+{
+	return output_open_part(var, task, sid, OUTPUT_LOG, fd, len, e);
+}
+
+int64_t output_size(const char *var, int64_t task, const char *sid, enum output_part part)
 {
 	struct arena a = { 0 };
 	struct stat st;
 
 	if (!plain_name(sid))
 		return 0;
-	int64_t size = stat(output_path(&a, var, task, sid), &st) == 0 ? st.st_size : 0;
+	int64_t size = stat(output_path(&a, var, task, sid, part), &st) == 0 ? st.st_size : 0;
 
 	arena_reset(&a);
 	return size;
@@ -93,14 +103,14 @@ static enum err append_at(int fd, int64_t at, const void *buf, size_t len, struc
 	return err_set(e, why == ENOSPC || why == EDQUOT ? ERR_DISK_FULL : ERR_IO, why, "write a session's output");
 }
 
-enum err output_append(const char *var, int64_t task, const char *sid, int64_t at, const void *buf, size_t len,
-		       struct errinfo *e)
+enum err output_append(const char *var, int64_t task, const char *sid, enum output_part part, int64_t at,
+		       const void *buf, size_t len, struct errinfo *e)
 {
 	struct arena a = { 0 };
 
 	if (!plain_name(sid))
 		return err_set(e, ERR_BAD_INPUT, 0, "%.20s is no session's name", sid);
-	const char *path = output_path(&a, var, task, sid);
+	const char *path = output_path(&a, var, task, sid, part);
 	int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
 	enum err rc;
 
@@ -114,13 +124,31 @@ enum err output_append(const char *var, int64_t task, const char *sid, int64_t a
 	return rc;
 }
 
+void output_mark(const char *var, int64_t task, const char *sid, int64_t now, const char *text)
+{
+	struct arena a = { 0 };
+	struct stat st;
+	int fd = plain_name(sid) ? open(output_path(&a, var, task, sid, OUTPUT_MARKS),
+					O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600) :
+				   -1;
+
+	if (fd >= 0 && fstat(fd, &st) == 0 && st.st_size < MARKS_MAX) {
+		const char *line = arena_printf(&a, "%" PRId64 " %.200s\n", now, text);
+		(void)write_all(fd, line, strlen(line));
+	}
+	if (fd >= 0)
+		close(fd);
+	arena_reset(&a);
+}
+
 void output_remove(const char *var, int64_t task, const char *sid)
 {
 	struct arena a = { 0 };
 
 	if (!plain_name(sid))
 		return;
-	(void)unlink(output_path(&a, var, task, sid)); /* may never have been written */
+	for (int part = OUTPUT_LOG; part <= OUTPUT_MARKS; part++) /* may never have been written */
+		(void)unlink(output_path(&a, var, task, sid, (enum output_part)part));
 	arena_reset(&a);
 }
 

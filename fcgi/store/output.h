@@ -14,18 +14,26 @@
 
 enum { ARTIFACT_NAME_MAX = 64, ARTIFACT_MAX = 32 * 1024 * 1024 };
 
+/* OUTPUT_LOG: what was shown; OUTPUT_FILM: when; OUTPUT_MARKS: what a viewer may jump to (formats: core/cast.h). */
+enum output_part { OUTPUT_LOG, OUTPUT_FILM, OUTPUT_MARKS };
+
 /* A descriptor to read the copied output from, *len bytes.  ERR_NOT_FOUND when nothing has been copied. */
 enum err output_open(const char *var, int64_t task, const char *sid, int *fd, int64_t *len, struct errinfo *e);
+enum err output_open_part(const char *var, int64_t task, const char *sid, enum output_part part, int *fd, int64_t *len,
+			  struct errinfo *e);
 
 /* How much has been copied, 0 when nothing. */
-int64_t output_size(const char *var, int64_t task, const char *sid);
+int64_t output_size(const char *var, int64_t task, const char *sid, enum output_part part);
 
 /*
  * Append at offset `at`, which must be the present size: ERR_CONFLICT otherwise (somebody else copied).
  * ERR_DISK_FULL, ERR_IO.
  */
-enum err output_append(const char *var, int64_t task, const char *sid, int64_t at, const void *buf, size_t len,
-		       struct errinfo *e);
+enum err output_append(const char *var, int64_t task, const char *sid, enum output_part part, int64_t at,
+		       const void *buf, size_t len, struct errinfo *e);
+
+/* Something happened at this moment; one line of text.  What cannot be written is a mark less. */
+void output_mark(const char *var, int64_t task, const char *sid, int64_t now, const char *text);
 
 /* Remove what belongs to a deleted task; what is not there is no error. */
 void output_remove(const char *var, int64_t task, const char *sid);

@@ -38,6 +38,7 @@ const struct route routes[] = {
 	{ "GET", "/api/tasks/{}/artifacts/{}", ACCESS_AGENT, api_artifact_get, 0 },
 	{ "POST", "/api/tasks/{}/artifacts/{}", ACCESS_AGENT, api_artifact_post, ROUTE_LARGE_BODY },
 	{ "GET", "/api/tasks/{}/sessions/{}/output", ACCESS_OWNER, api_output_session, 0 },
+	{ "GET", "/api/tasks/{}/sessions/{}/recording", ACCESS_OWNER, api_recording, 0 },
 	{ "GET", "/api/sandbox/output/{}", ACCESS_OWNER, api_output_latest, 0 },
 	/* configuration */
 	{ "GET", "/api/config", ACCESS_OWNER, api_config, 0 },

@@ -270,7 +270,9 @@ static inline void kit_serve(int64_t ms, const char *status, const char *text)
 
 	for (;;) {
 		int64_t next = kit_turn();
-		if (kit_waiting(CALL_STATUS) > 0) {
+		if (kit_waiting(CALL_FILM) > 0) {
+			kit_answer(CALL_FILM, 404, "");
+		} else if (kit_waiting(CALL_STATUS) > 0) {
 			kit_status(status);
 		} else if (kit_waiting(CALL_LOGS) > 0) {
 			kit_logs(text);

@@ -201,7 +201,7 @@ static void output_is_plain_text(void **state)
 	struct reply r = get(api_output_latest, "1");
 	assert_status(r, 200);
 	assert_string_equal(r.body, "");
-	assert_ok(output_append(w.var, 1, "s1", 0, raw, sizeof raw - 1, &e), &e);
+	assert_ok(output_append(w.var, 1, "s1", OUTPUT_LOG, 0, raw, sizeof raw - 1, &e), &e);
 	r = get(api_output_latest, "1");
 	assert_string_equal(r.type, "text/plain; charset=utf-8");
 	assert_string_equal(r.body, "green\n\xEF\xBF\xBD<b>\n50%\n100%\n");
@@ -214,12 +214,12 @@ static void output_of_each_session(void **state)
 	struct errinfo e;
 
 	(void)state;
-	assert_ok(output_append(w.var, 1, "s1", 0, "first", 5, &e), &e);
+	assert_ok(output_append(w.var, 1, "s1", OUTPUT_LOG, 0, "first", 5, &e), &e);
 	assert_status(post(api_task_cancel, "{\"id\":1}"), 200);
 	assert_status(post(api_task_run, "{\"id\":1}"), 200);
 	assert_string_equal(get(api_output_latest, "1").body,
 			    ""); /* the newest has shown nothing yet */
-	assert_ok(output_append(w.var, 1, "s2", 0, "second", 6, &e), &e);
+	assert_ok(output_append(w.var, 1, "s2", OUTPUT_LOG, 0, "second", 6, &e), &e);
 	assert_string_equal(get(api_output_latest, "1").body, "second");
 	struct ask q = { .handler = api_output_session, .id = "1", .second = "s1" };
 	assert_string_equal(ask(q).body, "first");
@@ -244,7 +244,7 @@ static void long_output_comes_whole(void **state)
 	for (size_t i = 0; i + 10 <= len; i += 10)
 		memcpy(raw + i, "\x1b[1m\xC3\xA4x\r\n\t",
 		       10); /* pieces are cut inside of everything */
-	assert_ok(output_append(w.var, 1, "s1", 0, raw, len, &e), &e);
+	assert_ok(output_append(w.var, 1, "s1", OUTPUT_LOG, 0, raw, len, &e), &e);
 	struct reply r = get(api_output_latest, "1");
 	assert_int_equal(r.len, len / 10 * 5);
 	for (size_t i = 0; i < r.len; i += 5)

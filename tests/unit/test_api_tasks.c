@@ -416,7 +416,7 @@ static void deletion_takes_everything_along(void **state)
 			      .body = "diff",
 			      .bearer = token };
 	assert_status(ask(upload), 200);
-	assert_ok(output_append(w.var, 1, "s1", 0, "text", 4, &e), &e);
+	assert_ok(output_append(w.var, 1, "s1", OUTPUT_LOG, 0, "text", 4, &e), &e);
 	struct reply r =
 		ask((struct ask){ .handler = api_task_delete, .type = FORM, .body = "id=1" });
 	assert_status(r, 200);

@@ -67,7 +67,7 @@ static void what_the_host_dropped_is_filled_up(void **state)
 	while (kit_waiting(CALL_LOGS) == 0)
 		kit_pass(100);
 	kit_logs_from("the end", 10000, 7);
-	assert_int_equal(output_size(kit.var, id, "s1"), 10007);
+	assert_int_equal(output_size(kit.var, id, "s1", OUTPUT_LOG), 10007);
 	const char *text = kit_output(id, "s1");
 	assert_non_null(strstr(text, "[chomp: 9995 bytes were not kept by the sandbox host]"));
 	assert_string_equal(text + 10000, "the end");
@@ -82,7 +82,7 @@ static void a_long_terminal_comes_in_pieces_at_once(void **state)
 		text[i] = (char)('a' + i % 23);
 	int64_t id = kit_running();
 	int64_t from = kit.now;
-	while (output_size(kit.var, id, "s1") < (int64_t)len)
+	while (output_size(kit.var, id, "s1", OUTPUT_LOG) < (int64_t)len)
 		kit_serve(10, KIT_RUNS, text);
 	assert_true(kit.now - from < 1000);
 	assert_string_equal(kit_output(id, "s1"), text);
@@ -103,7 +103,7 @@ static void a_terminal_without_end_is_kept_to_64_mib(void **state)
 	kit_start();
 	kit_turn();
 	kit_logs_from(big, COPY_KEEP_MAX - 100, 4095);
-	int64_t size = output_size(kit.var, id, "s1");
+	int64_t size = output_size(kit.var, id, "s1", OUTPUT_LOG);
 	assert_true(size > COPY_KEEP_MAX && size < COPY_KEEP_MAX + 200);
 	assert_non_null(strstr(kit_output(id, "s1") + COPY_KEEP_MAX - 100,
 			       "z\r\n[chomp: what follows is not kept"));
@@ -111,14 +111,14 @@ static void a_terminal_without_end_is_kept_to_64_mib(void **state)
 	kit_status(KIT_RUNS);
 	kit_pass(COPY_FULL_MS);
 	kit_logs_from(big, COPY_KEEP_MAX + 3995, 10);
-	assert_int_equal(output_size(kit.var, id, "s1"), size);
+	assert_int_equal(output_size(kit.var, id, "s1", OUTPUT_LOG), size);
 	kit_restart();
 	kit_pass(70 * 1000);
 	kit_logs_from(big, COPY_KEEP_MAX + 4095, 10);
 	kit_pass(COPY_FULL_MS);
 	int64_t before = kit_session(id).active_at;
 	kit_logs_from(big, COPY_KEEP_MAX + 4195, 10);
-	assert_int_equal(output_size(kit.var, id, "s1"), size);
+	assert_int_equal(output_size(kit.var, id, "s1", OUTPUT_LOG), size);
 	assert_true(kit_session(id).active_at > before);
 }
 
@@ -166,7 +166,7 @@ static void somebody_elses_bytes_are_not_written_over(void **state)
 	kit_serve(1000, KIT_RUNS, "12345");
 	while (kit_waiting(CALL_LOGS) == 0)
 		kit_pass(100);
-	assert_ok(output_append(kit.var, id, "s1", 5, "67", 2, &e), &e);
+	assert_ok(output_append(kit.var, id, "s1", OUTPUT_LOG, 5, "67", 2, &e), &e);
 	kit_logs("123456789");
 	assert_string_equal(kit_output(id, "s1"), "1234567");
 	kit_serve(5000, KIT_RUNS, "123456789");

@@ -56,7 +56,7 @@ static const char *output(int64_t task, const char *sid)
 	int fd;
 
 	assert_ok(output_open(w.var, task, sid, &fd, &len, &e), &e);
-	assert_int_equal(output_size(w.var, task, sid), len);
+	assert_int_equal(output_size(w.var, task, sid, OUTPUT_LOG), len);
 	return read_all(fd, len);
 }
 
@@ -68,14 +68,14 @@ static void output_grows_at_its_end_only(void **state)
 
 	(void)state;
 	assert_err(output_open(w.var, 7, "s1", &fd, &len, &e), ERR_NOT_FOUND, &e);
-	assert_int_equal(output_size(w.var, 7, "s1"), 0);
-	assert_ok(output_append(w.var, 7, "s1", 0, "abc", 3, &e), &e);
-	assert_ok(output_append(w.var, 7, "s1", 3, "def", 3, &e), &e);
+	assert_int_equal(output_size(w.var, 7, "s1", OUTPUT_LOG), 0);
+	assert_ok(output_append(w.var, 7, "s1", OUTPUT_LOG, 0, "abc", 3, &e), &e);
+	assert_ok(output_append(w.var, 7, "s1", OUTPUT_LOG, 3, "def", 3, &e), &e);
 	/* Another dispatcher has copied, or this one looked at an old size: nothing is written
 	 * twice. */
-	assert_err(output_append(w.var, 7, "s1", 3, "def", 3, &e), ERR_CONFLICT, &e);
-	assert_err(output_append(w.var, 7, "s1", 7, "x", 1, &e), ERR_CONFLICT, &e);
-	assert_err(output_append(w.var, 7, "s2", 1, "x", 1, &e), ERR_CONFLICT, &e);
+	assert_err(output_append(w.var, 7, "s1", OUTPUT_LOG, 3, "def", 3, &e), ERR_CONFLICT, &e);
+	assert_err(output_append(w.var, 7, "s1", OUTPUT_LOG, 7, "x", 1, &e), ERR_CONFLICT, &e);
+	assert_err(output_append(w.var, 7, "s2", OUTPUT_LOG, 1, "x", 1, &e), ERR_CONFLICT, &e);
 	assert_string_equal(output(7, "s1"), "abcdef");
 	output_remove(w.var, 7, "s1");
 	output_remove(w.var, 7, "s1");
@@ -87,12 +87,12 @@ static void full_disk_leaves_no_half_piece(void **state)
 	struct errinfo e;
 
 	(void)state;
-	assert_ok(output_append(w.var, 7, "s1", 0, "abc", 3, &e), &e);
+	assert_ok(output_append(w.var, 7, "s1", OUTPUT_LOG, 0, "abc", 3, &e), &e);
 	at_most = 2;
-	assert_err(output_append(w.var, 7, "s1", 3, "defghi", 6, &e), ERR_DISK_FULL, &e);
+	assert_err(output_append(w.var, 7, "s1", OUTPUT_LOG, 3, "defghi", 6, &e), ERR_DISK_FULL, &e);
 	at_most = SIZE_MAX;
 	assert_string_equal(output(7, "s1"), "abc");
-	assert_ok(output_append(w.var, 7, "s1", 3, "defghi", 6, &e), &e);
+	assert_ok(output_append(w.var, 7, "s1", OUTPUT_LOG, 3, "defghi", 6, &e), &e);
 	assert_string_equal(output(7, "s1"), "abcdefghi");
 }
 
@@ -108,7 +108,7 @@ static void what_is_no_file_is_not_opened(void **state)
 	assert_int_equal(fd, -1);
 	assert_int_equal(symlink("/etc/hostname", world_path(&w, "log/sessions/7-s2.log")), 0);
 	assert_err(output_open(w.var, 7, "s2", &fd, &len, &e), ERR_IO, &e);
-	assert_err(output_append(w.var, 7, "s2", 0, "x", 1, &e), ERR_IO, &e);
+	assert_err(output_append(w.var, 7, "s2", OUTPUT_LOG, 0, "x", 1, &e), ERR_IO, &e);
 	assert_int_equal(mkfifo(world_path(&w, "log/sessions/7-s3.log"), 0600), 0);
 	assert_err(output_open(w.var, 7, "s3", &fd, &len, &e), ERR_IO, &e); /* and does not hang */
 }

@@ -65,7 +65,7 @@ static void write_output(int64_t id, const char *sid, const char *text)
 {
 	struct errinfo e;
 
-	assert_ok(output_append(kit.var, id, sid, output_size(kit.var, id, sid), text, strlen(text), &e), &e);
+	assert_ok(output_append(kit.var, id, sid, OUTPUT_LOG, output_size(kit.var, id, sid, OUTPUT_LOG), text, strlen(text), &e), &e);
 }
 
 /* ---- the dashboard ---- */
