@@ -95,8 +95,10 @@ static void put_limits(struct jw *w, const struct task *t, struct arena *a)
 		jw_str(w, "GATE_SCRIPT", t->gate);
 	if (t->gate_edits)
 		jw_str(w, "GATE_EDITS", "1");
-	if (t->token_budget > 0)
-		jw_str(w, "TOKENS_LEFT",
+	if (t->token_budget <= 0)
+		return;
+	jw_str(w, "TOKEN_BUDGET", arena_printf(a, "%" PRId64, t->token_budget));
+	jw_str(w, "TOKENS_LEFT",
 		       arena_printf(a, "%" PRId64, t->token_budget > t->tokens ? t->token_budget - t->tokens : 0));
 }
 

@@ -33,9 +33,16 @@ not_runnable_yet() {
 # that trims its input from touching the user's text.
 task_prompt() {
 	earlier_sessions
+	budget_note
 	printf 'Task:\n'
 	cat -- "$TASK_PROMPT_FILE"
 	printf '\n(end of the task)\n'
+}
+
+# shellcheck disable=SC2154 # run-agent's
+budget_note() {
+	((token_budget > 0 && tokens_left * 5 <= token_budget)) || return 0
+	printf 'Of the %d tokens that this task may use about %d are left: come to an end.\n\n' "$token_budget" "$tokens_left"
 }
 
 earlier_sessions() {

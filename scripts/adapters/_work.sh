@@ -35,7 +35,7 @@ write_git_config() {
 
 our_git() (
 	unset "${!GIT_@}"
-	[[ -z $repo_token ]] || export REPO_TOKEN=$repo_token
+	((${#repo_login[@]} == 0)) || export REPO_USER=$repo_user REPO_TOKEN=$repo_token
 	[[ -z ${USE_INDEX:-} ]] || export GIT_INDEX_FILE=$USE_INDEX
 	export GIT_CONFIG_NOSYSTEM=1 GIT_ATTR_NOSYSTEM=1 GIT_CONFIG_GLOBAL=$CHOMP_STATE/gitconfig
 	export GIT_TERMINAL_PROMPT=0 GIT_ASKPASS=true SSH_ASKPASS=true GIT_SSH_COMMAND='ssh -oBatchMode=yes'
@@ -43,15 +43,30 @@ our_git() (
 	exec env --default-signal=INT,QUIT,TERM,HUP git "${repo_login[@]}" "$@"
 )
 
-# GITHUB_TOKEN is for github.com and nobody else; it is in the environment of this git alone.
-use_github_token() {
+# The login for the repository, from its address or GITHUB_TOKEN (for github.com and nobody else): out of the address, because
+# arguments can be read by everybody, into the environment of git alone, which asks for it where it belongs.
+use_login() {
+	local place login
 	repo_login=()
-	[[ $repo_token && $repo_url == https://github.com/* ]] || {
+	if [[ $repo_url =~ ^(https?://)([^/@]+)@(.+)$ ]]; then
+		login=${BASH_REMATCH[2]}
+		repo_url=${BASH_REMATCH[1]}${BASH_REMATCH[3]}
+		repo_user=$(unescaped "${login%%:*}") repo_token=$(unescaped "${login#"${login%%:*}"}")
+		repo_token=${repo_token#:}
+	elif [[ $repo_token && $repo_url == https://github.com/* ]]; then
+		repo_user=x-access-token
+	else
 		repo_token=
 		return
-	}
+	fi
+	place=$(grep -oE '^https?://[^/]+' <<<"$repo_url")
 	# shellcheck disable=SC2016 # git's shell fills it in
-	repo_login=(-c 'credential.helper=' -c 'credential.https://github.com.helper=!f() { echo username=x-access-token; echo "password=$REPO_TOKEN"; }; f')
+	repo_login=(-c 'credential.helper=' -c "credential.$place.helper=!f() { echo \"username=\$REPO_USER\"; echo \"password=\$REPO_TOKEN\"; }; f")
+}
+
+unescaped() {
+	local text=${1//\\/%5C}
+	printf '%b' "${text//%/\\x}"
 }
 
 # Words that become arguments of git: no option, no control byte.
@@ -188,7 +203,8 @@ commit_message() {
 push_work() {
 	local patch=$CHOMP_STATE/changes.patch
 	[[ -s $patch && -s $CHOMP_STATE/repo ]] || return 0
-	[[ $repo_token || $repo_url == *://*@* ]] || return 0
+	((${#repo_login[@]})) || return 0
+	end_leftovers			# nobody of the agent's looks on
 	if work_git push -q --force -- "$repo_url" "$task_ref:$task_ref" >"$CHOMP_STATE/push.log" 2>&1 </dev/null; then
 		say "pushed ${task_ref#refs/heads/}"
 	else

@@ -60,7 +60,7 @@ help_apply() {
 
 owner_apply() {
 	local root
-	options '|' "$@"
+	options '||' "$@"
 	ids_wanted apply
 	((${#words[@]} == 1)) || die 2 "apply: one task is wanted"
 	command -v git >/dev/null || die 2 "apply: git is not installed"

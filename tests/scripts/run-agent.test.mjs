@@ -7,7 +7,7 @@ import path from 'node:path';
 import { before, describe, test } from 'node:test';
 import { git, makeRepo, tempDir, treeHash } from '../lib/repo.mjs';
 import { isAlive } from '../lib/processes.mjs';
-import { serveRepo } from '../lib/git-server.mjs';
+import { serveRepo, serveWritable } from '../lib/git-server.mjs';
 import { sleep, waitFor } from '../lib/wait.mjs';
 import { TOKEN, asRoot, boxDir, session, treeAfter } from './box.mjs';
 
@@ -417,6 +417,51 @@ describe('changes.patch', { concurrency: 4 }, () => {
 	});
 });
 
+describe('a repository that we may write to', () => {
+	const bareRepo = () => {
+		const bare = path.join(tempDir(), 'mine.git');
+		git('/', 'clone', '-q', '--bare', repo, bare);
+		return bare;
+	};
+	test('gets the branch; its login is nowhere but with git', async () => {
+		const bare = bareRepo();
+		const server = await serveWritable(bare, { user: 'me', password: 'login-canary' });
+		const s = await session({
+			repoUrl: server.url, agent: 'shell', model: 'bash',
+			prompt: 'echo x >new; git config --get remote.origin.url; echo "url: $TASK_REPO_URL"; cat /proc/[0-9]*/environ 2>/dev/null | tr "\\0" "\\n" | grep -c "login-[c]anary"; cat /proc/[0-9]*/cmdline 2>/dev/null | grep -ac "login-[c]anary"',
+			env: { TASK_ID: '7' },
+		});
+		await server.close();
+		assert.equal(s.code, 1, s.output); // grep found nothing
+		assert.match(s.output, /pushed chomp\/task-7/);
+		assert.match(s.output, /^http:\/\/127\.0\.0\.1:\d+\/mine\.git$/m);
+		assert.match(s.output, /^url: http:\/\/127\.0\.0\.1:\d+\/mine\.git$/m);
+		assert.doesNotMatch(s.output, /login-canary/);
+		assert.equal(grep(s.dir, 'login-canary'), '');
+		assert.equal(git(bare, 'log', '-1', '--format=%an %(trailers:key=Agent,valueonly)', 'chomp/task-7').trim(), 'shell shell/bash');
+		assert.equal(git(bare, 'show', 'chomp/task-7:new'), 'x\n');
+		assert.ok(server.seen.every((login) => login === 'me:login-canary'));
+	});
+	test('that refuses the push is no failure', async () => {
+		const bare = bareRepo();
+		const server = await serveWritable(bare, { user: 'me', password: 'pw' });
+		git(bare, 'config', 'http.receivepack', 'false');
+		const s = await session({ repoUrl: server.url, prompt: 'echo x >new' });
+		await server.close();
+		assert.equal(s.code, 0, s.output);
+		assert.match(s.output, /not pushed: /);
+		assert.equal(s.closing.verb, 'done');
+		assert.match(String(s.patch), /^\+x$/m);
+	});
+	test('the token for github.com is for github.com, and no agent sees it', async () => {
+		const s = await session({ source: repo, prompt: 'env | grep -c "gh-[c]anary"; cat /proc/[0-9]*/environ 2>/dev/null | grep -ac "gh-[c]anary"; echo x >new', env: { GITHUB_TOKEN: 'gh-canary' } });
+		assert.equal(s.code, 0, s.output);
+		assert.match(s.output, /^0\n0$/m);
+		assert.equal(grep(s.dir, 'gh-canary'), '');
+		assert.doesNotMatch(s.output, /pushed/);
+	});
+});
+
 describe('the end', { concurrency: 4 }, () => {
 	const answers = (table) => (rq) => table[rq.path.replace('/api/tasks/', '')];
 	const conflict = { status: 409, body: { error: { code: 'not_active', message: 'task 7 is done' } } };
@@ -540,12 +585,20 @@ describe('custom agents', { concurrency: 4 }, () => {
 
 describe('event streams', () => {
 	// pi, played by a script: what run-agent makes of its events
-	const played = (script) => {
+	const played = (script, more = {}) => {
 		const dir = boxDir({ prompt: 'x' });
 		fs.mkdirSync(path.join(dir, 'agents/pi/bin'), { recursive: true });
 		fs.writeFileSync(path.join(dir, 'agents/pi/bin/pi'), `#!/bin/bash\nend() { printf '{"type":"message_end","message":{"role":"assistant","stopReason":"%s","errorMessage":"%s","content":[{"type":"text","text":"%s"}],"usage":{"input":%s,"output":%s,"cacheRead":0,"cacheWrite":0}}}\\n' "$@"; }\n${script}\n`, { mode: 0o755 });
-		return session({ dir, agent: 'pi', router: 'custom', model: 'm', env: { CUSTOM_BASE_URL: 'http://127.0.0.1:9/v1' }, source: repo });
+		return session({ dir, agent: 'pi', router: 'custom', model: 'm', env: { CUSTOM_BASE_URL: 'http://127.0.0.1:9/v1', ...more }, source: repo });
 	};
+	test('a budget that is nearly used up is told: to the agent at its start, on the terminal when 80 % are used', async () => {
+		const s = await played('cat >"$HOME/prompt"; end toolUse "" "" 850 1; sleep 5; end stop "" bye 10 1', { TOKENS_LEFT: '1000', TOKEN_BUDGET: '9000' });
+		assert.match(fs.readFileSync(path.join(s.home, 'prompt'), 'utf8'), /^Of the 9000 tokens that this task may use about 1000 are left/);
+		assert.match(s.output, /80 % of the token budget is used: 851 of the 1000/);
+		const enough = await played('cat >"$HOME/prompt"; end stop "" bye 10 1', { TOKENS_LEFT: '9000', TOKEN_BUDGET: '9000' });
+		assert.match(fs.readFileSync(path.join(enough.home, 'prompt'), 'utf8'), /^Task:\nx\n/);
+		assert.doesNotMatch(enough.output, /80 %/);
+	});
 	test('tokens are told while it runs, at most every 2 s, and again at the end', async () => {
 		const s = await played('for i in $(seq 50); do end toolUse "" "" 10 1; sleep 0.1; done; end stop "" bye 10 1');
 		const updates = s.of('update');
