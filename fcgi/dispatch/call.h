@@ -19,6 +19,7 @@ struct job;
 struct call {
 	enum call_kind kind;
 	struct job *job;    /* outlives its calls; NULL for a platform */
+	int site;           /* whose host, enum site */
 	char *path;         /* below the host's address */
 	/* Somewhere else than at the host: `path` is a whole address, and this is shown there in
 	 * place of the host's secret ("": nothing).  NULL: the host. */

@@ -147,6 +147,18 @@ static void take_parked(struct dispatcher *d, const struct task *t, int64_t vers
 	j->due = 0;
 }
 
+/* A task's host never changes, so it is looked up once for a job: it stands where the prompt stands, which is not read otherwise. */
+static void find_site(struct job *j)
+{
+	struct arena a = { 0 };
+	struct task t;
+
+	j->site = j->d->usual;
+	if (store_get(j->d->store, &a, j->task, &t, NULL) == ERR_OK)
+		j->site = task_site(&t, j->d->usual);
+	arena_reset(&a);
+}
+
 static enum err refresh_task(struct dispatcher *d, struct arena *a, int64_t id, int64_t version,
 			     struct errinfo *e)
 {
@@ -159,6 +171,8 @@ static enum err refresh_task(struct dispatcher *d, struct arena *a, int64_t id, 
 			    (session_open(s) && s->dispatch.state != STEP_NONE);
 		struct job *j = work ? find_or_insert(d, id, s->id, s->dispatch.id) : NULL;
 		if (j != NULL) {
+			if (j->version == 0)
+				find_site(j);
 			take_session(j, s);
 			j->passed_on = task_heir(&t, s) != NULL;
 			j->version = version;
@@ -254,6 +268,7 @@ enum err dispatcher_refresh(struct dispatcher *d, struct errinfo *e)
 void job_send(struct job *j, struct call *c, void (*done)(struct call *c))
 {
 	c->job = j;
+	c->site = j->site;
 	c->done = done;
 	c->sent_ms = j->d->mono_ms();
 	c->number = ++j->d->calls_sent;

@@ -32,9 +32,16 @@ enum { SID_MAX = 32, STORE_RETRY_MS = 1000, STORE_REFUSED_MS = 5000 };
 
 struct dispatcher;
 
+/* A sandbox host, as the jobs see it. */
+struct at_site {
+	const char *callback_url; /* what its boxes are told; NULL: there is no such host */
+	const char *secret;	  /* "" when there is none; for lost answers only */
+};
+
 struct job {
 	struct dispatcher *d;
 	int64_t task;
+	enum site site;
 	char sid[SID_MAX]; /* "": a sandbox of a deleted task */
 	char dispatch_id[HOST_ID_MAX + 1];
 	bool wanted; /* the store still has work for it */
@@ -68,8 +75,9 @@ struct job {
 };
 
 struct dispatcher {
-	const char *var, *callback_url;
-	const char *secret; /* the host's, "" when there is none; for lost answers only */
+	const char *var;
+	struct at_site at[SITES];
+	enum site usual; /* of tasks that name none */
 	struct store *store;
 	void (*send)(void *to, struct call *c);
 	void *to;

@@ -27,8 +27,8 @@ struct queue {
 
 struct httpc {
 	CURLM *multi;
-	struct access *access;
-	unsigned generation; /* of the secret */
+	struct access *access; /* by site */
+	unsigned generation;   /* of the secrets */
 	struct queue queues[CALL_KINDS];
 };
 
@@ -57,7 +57,7 @@ static struct curl_slist *add_header(struct curl_slist *list, const char *line)
  * in between. */
 static struct curl_slist *headers_of(const struct httpc *h, const struct call *c)
 {
-	const char *bearer = c->bearer != NULL ? c->bearer : h->access->secret;
+	const char *bearer = c->bearer != NULL ? c->bearer : h->access[c->site].secret;
 	struct curl_slist *list = NULL;
 	char line[BEARER_MAX + 32];
 
@@ -177,16 +177,17 @@ static size_t on_header(char *line, size_t one, size_t len, void *arg)
 /* ---- sending ---- */
 static void set_options(struct httpc *h, struct call *c, CURL *easy)
 {
-	bool host = c->bearer == NULL, local = host ? h->access->local : c->local;
+	const struct access *x = &h->access[c->site];
+	bool host = c->bearer == NULL, local = host ? x->local : c->local;
 	struct strbuf url;
 
 	strbuf_init(&url);
-	strbuf_printf(&url, "%s%s", host ? h->access->base : "", c->path);
+	strbuf_printf(&url, "%s%s", host ? x->base : "", c->path);
 	curl_easy_setopt(easy, CURLOPT_URL, url.buf); /* copied */
 	strbuf_release(&url);
 	curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
-	if (host && h->access->socket != NULL)
-		curl_easy_setopt(easy, CURLOPT_UNIX_SOCKET_PATH, h->access->socket);
+	if (host && x->socket != NULL)
+		curl_easy_setopt(easy, CURLOPT_UNIX_SOCKET_PATH, x->socket);
 	if (local) /* a proxy of the environment is for the world outside */
 		curl_easy_setopt(easy, CURLOPT_PROXY, "");
 	curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
@@ -312,7 +313,7 @@ static void unlink_running(struct queue *q, const struct call *c)
 /* Whether another secret than the one this call showed is known by now. */
 static bool secret_changed(struct httpc *h, const struct call *c)
 {
-	if (c->generation == h->generation && access_reread(h->access)) {
+	if (c->generation == h->generation && access_reread(&h->access[c->site])) {
 		log_event(LOG_INFO, "host.secret_changed");
 		h->generation++;
 	}

@@ -18,6 +18,7 @@ enum {
 
 struct httpc;
 
+/* x: an array by site (model/task.h); only those that calls name are looked at. */
 enum err httpc_open(struct httpc **out, struct access *x, struct errinfo *e);
 /* Calls that have not ended are freed without a word: whoever closes is about to exit. */
 void httpc_close(struct httpc *h);

@@ -31,12 +31,14 @@ static bool own_word(const struct job *j)
  */
 static const char *sandbox_of(const struct job *j, struct arena *a)
 {
+	const char *secret = j->d->at[j->site].secret;
+
 	if (j->sandbox_id[0] != '\0')
 		return j->sandbox_id;
-	if (!own_word(j) || j->calls[CALL_DISPATCH] != NULL || j->d->secret == NULL ||
-	    j->d->secret[0] == '\0')
+	if (!own_word(j) || j->calls[CALL_DISPATCH] != NULL || secret == NULL ||
+	    secret[0] == '\0')
 		return NULL;
-	return host_derive_id(a, j->d->secret, j->dispatch_id);
+	return host_derive_id(a, secret, j->dispatch_id);
 }
 
 /* ---- before the kill ---- */
@@ -99,10 +101,23 @@ static int64_t say_farewell(struct job *j, int64_t mono)
 }
 
 /* ---- the kill ---- */
+/* Of a deleted task only the dispatch is known, not its site: it is ended at both. */
+static bool elsewhere_too(struct job *j)
+{
+	bool more = j->sid[0] == '\0' && j->site == SITE_HERE &&
+		    j->d->at[SITE_AWAY].callback_url != NULL;
+
+	if (more)
+		j->site = SITE_AWAY;
+	return more;
+}
+
 static void killed(struct job *j, const struct call *c)
 {
 	enum err rc;
 
+	if (elsewhere_too(j))
+		return;
 	if (j->farewell.again) { /* what was killed may have come before what was started */
 		j->farewell.again = false;
 		return;

@@ -2,8 +2,9 @@
  * chomp-dispatch: makes the store's intents true at the sandbox host.  One per CHOMP_VAR: the lock
  * file says so.
  *
- * CHOMP_VAR, CHOMP_CALLBACK_URL (what boxes are told), CHOMP_SANDBOX_URL,
- * CHOMP_SANDBOX_SECRET_FILE. SIGTERM, SIGINT: stop, status 0.  SIGUSR1: start nothing new, go on
+ * CHOMP_VAR, CHOMP_CALLBACK_URL (what boxes on this machine are told). CHOMP_SANDBOX_URL and CHOMP_SANDBOX_SECRET_FILE:
+ * a unix socket is the host of this machine; http(s) is one beside it, the usual one of tasks that name none, whose boxes
+ * are told CHOMP_PUBLIC_CALLBACK_URL. SIGTERM, SIGINT: stop, status 0.  SIGUSR1: start nothing new, go on
  * with the rest.
  */
 #include <errno.h>
@@ -27,9 +28,9 @@
 #include "dispatch/upkeep.h"
 
 struct app {
-	const char *var, *callback_url;
+	const char *var;
 	struct arena arena;
-	struct access access;
+	struct access access[SITES];
 	struct dispatcher d;
 	struct httpc *h;
 	int lock;
@@ -58,24 +59,43 @@ static enum err take_lock(struct app *app, struct errinfo *e)
 			     &app->lock, e);
 }
 
-static enum err open_access(struct app *app, struct errinfo *e)
-{
-	struct arena *a = &app->arena;
-	const char *url = env_text("CHOMP_SANDBOX_URL", NULL);
-	const char *file = env_text("CHOMP_SANDBOX_SECRET_FILE", NULL);
-
-	if (url == NULL)
-		url = arena_printf(a, "unix:%s/run/sandbox/sandbox.sock", app->var);
-	if (file != NULL)
-		return access_init(&app->access, url, file, true, e);
-	return access_init(&app->access, url,
-			   arena_printf(a, "%s/secrets/%s", app->var, SECRET_HOST), false, e);
-}
-
 static enum err need(const char *name, const char **out, struct errinfo *e)
 {
 	*out = env_text(name, NULL);
 	return *out != NULL ? ERR_OK : err_set(e, ERR_BAD_INPUT, 0, "%s is not set", name);
+}
+
+/* The host of this machine: its own secret need not be there yet. */
+static enum err open_here(struct app *app, const char *url, const char *file, struct errinfo *e)
+{
+	struct arena *a = &app->arena;
+
+	if (url == NULL)
+		url = arena_printf(a, "unix:%s/run/sandbox/sandbox.sock", app->var);
+	return access_init(&app->access[SITE_HERE], url,
+			   file != NULL ? file : arena_printf(a, "%s/secrets/%s", app->var, SECRET_HOST),
+			   file != NULL, e);
+}
+
+static enum err open_access(struct app *app, struct errinfo *e)
+{
+	struct dispatcher *d = &app->d;
+	const char *url = env_text("CHOMP_SANDBOX_URL", NULL);
+	const char *file = env_text("CHOMP_SANDBOX_SECRET_FILE", NULL);
+	const char *here = NULL;
+	enum err rc = need("CHOMP_CALLBACK_URL", &here, e);
+
+	d->at[SITE_HERE].callback_url = here;
+	d->usual = url != NULL && strncmp(url, "unix:", 5) != 0 ? SITE_AWAY : SITE_HERE;
+	if (rc != ERR_OK)
+		return rc;
+	if (d->usual == SITE_HERE)
+		return open_here(app, url, file, e);
+	d->at[SITE_AWAY].callback_url = env_text("CHOMP_PUBLIC_CALLBACK_URL", here);
+	if ((rc = open_here(app, NULL, NULL, e)) != ERR_OK)
+		return rc;
+	/* Without a name for it there is none: the secret of this machine's host is not shown elsewhere. */
+	return access_init(&app->access[SITE_AWAY], url, file != NULL ? file : "", file != NULL, e);
 }
 
 static enum err open_all(struct app *app, struct errinfo *e)
@@ -84,26 +104,24 @@ static enum err open_all(struct app *app, struct errinfo *e)
 	enum err rc;
 
 	if ((rc = need("CHOMP_VAR", &app->var, e)) != ERR_OK ||
-	    (rc = need("CHOMP_CALLBACK_URL", &app->callback_url, e)) != ERR_OK ||
 	    (rc = open_access(app, e)) != ERR_OK ||
 	    (rc = platforms_configure(&d->platforms, e)) != ERR_OK || (rc = take_lock(app, e)) != ERR_OK)
 		return rc;
 	(void)make_dir(AT_FDCWD, arena_printf(&app->arena, "%s/log", app->var), 0755);
 	(void)make_dir(AT_FDCWD, arena_printf(&app->arena, "%s/log/sessions", app->var), 0700);
-	if ((rc = httpc_open(&app->h, &app->access, e)) != ERR_OK ||
+	if ((rc = httpc_open(&app->h, app->access, e)) != ERR_OK ||
 	    (rc = store_open(&d->store, app->var, STORE_WRITER, e)) != ERR_OK)
 		return rc;
 	d->var = app->var;
-	d->callback_url = app->callback_url;
-	d->secret = app->access.secret;
+	for (int i = 0; i < SITES; i++)
+		d->at[i].secret = app->access[i].secret;
 	d->send = httpc_send;
 	d->to = app->h;
 	d->wall_ms = clock_wall_ms;
 	d->mono_ms = clock_mono_ms;
-	log_event(LOG_INFO, "dispatch.ready",
-		  LOG_S("host", app->access.socket != NULL ? app->access.socket : app->access.base),
-		  LOG_I("secret", app->access.secret[0] != '\0'),
-		  LOG_S("callback", app->callback_url));
+	const struct access *usual = &app->access[d->usual];
+	log_event(LOG_INFO, "dispatch.ready", LOG_S("host", usual->socket != NULL ? usual->socket : usual->base),
+		  LOG_I("secret", usual->secret[0] != '\0'), LOG_S("callback", d->at[d->usual].callback_url));
 	return ERR_OK;
 }
 
@@ -114,7 +132,8 @@ static void close_all(struct app *app)
 	dispatcher_release(&app->d);
 	if (app->d.store != NULL)
 		store_close(app->d.store);
-	access_release(&app->access);
+	for (int i = 0; i < SITES; i++)
+		access_release(&app->access[i]);
 	if (app->lock >= 0)
 		close(app->lock);
 	arena_reset(&app->arena);

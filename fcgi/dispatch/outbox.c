@@ -146,7 +146,7 @@ static enum err build(struct job *j, struct arena *a, struct strbuf *body, struc
 		return ERR_OK;
 	}
 	struct payload_input in = { .var = j->d->var,
-				    .callback_url = j->d->callback_url,
+				    .callback_url = j->d->at[j->site].callback_url,
 				    .task = &t,
 				    .session = s,
 				    .now = j->d->wall_ms() };
@@ -163,6 +163,10 @@ static void build_and_send(struct job *j)
 	struct errinfo e = { 0 };
 	struct strbuf body;
 
+	if (j->d->at[j->site].callback_url == NULL) {
+		fail(j, "there is no Cloudflare host: chompctl cloudflare setup, or host local");
+		return;
+	}
 	strbuf_init(&body);
 	enum err rc = build(j, &a, &body, &e);
 	if (rc == ERR_OK && body.len > 0) {

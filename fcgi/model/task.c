@@ -138,3 +138,10 @@ bool agent_id_valid(const char *id)
 	}
 	return !dash;
 }
+
+enum site task_site(const struct task *t, enum site usual)
+{
+	if (t->host == NULL || *t->host == '\0')
+		return usual;
+	return strcmp(t->host, "cloudflare") == 0 ? SITE_AWAY : SITE_HERE;
+}

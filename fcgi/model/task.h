@@ -30,6 +30,9 @@ enum {
 
 enum status { STATUS_QUEUED, STATUS_ACTIVE, STATUS_DONE, STATUS_FAILED, STATUS_COUNT };
 enum on_budget { BUDGET_FLAG, BUDGET_STOP };
+/* Where its boxes are: on this machine, or at the host that CHOMP_SANDBOX_URL names (Cloudflare's). */
+enum site { SITE_HERE, SITE_AWAY, SITES };
+
 enum review_state { REVIEW_NONE, REVIEW_WAITING, REVIEW_APPROVED, REVIEW_SENT_BACK };
 
 struct review {
@@ -113,5 +116,8 @@ bool task_has_work(const struct task *t);
 
 /* `^[a-z0-9]+(-[a-z0-9]+)*$`, at most 64 bytes. */
 bool agent_id_valid(const char *id);
+
+/* What the task's `host` asks for; `usual` when it says nothing. */
+enum site task_site(const struct task *t, enum site usual);
 
 #endif

@@ -112,14 +112,32 @@ static enum err watch(struct relay *r, struct arena *a, struct watched *w, struc
 	return wsock_watch(r->loop, w->secrets_fd, secrets_changed, w, e);
 }
 
+/* As the dispatcher reads them (fcgi/dispatch/main.c). */
+static void find_hosts(struct relay *r, struct arena *a)
+{
+	const char *url = env_text("CHOMP_SANDBOX_URL", NULL), *file = env_text("CHOMP_SANDBOX_SECRET_FILE", NULL);
+	struct relay_host *here = &r->at[SITE_HERE];
+
+	here->url = arena_printf(a, "unix:%s/run/sandbox/sandbox.sock", r->app.var);
+	here->secret_file = arena_printf(a, "%s/secrets/sandbox_secret", r->app.var);
+	if (url != NULL && strncmp(url, "unix:", 5) != 0) {
+		r->at[SITE_AWAY] = (struct relay_host){ url, file };
+		r->usual = SITE_AWAY;
+		return;
+	}
+	if (url != NULL)
+		here->url = url;
+	if (file != NULL)
+		here->secret_file = file;
+}
+
 static enum err prepare(struct relay *r, struct arena *a, struct watched *w, struct errinfo *e)
 {
 	enum err rc = app_configure(&r->app, a, e);
 
 	if (rc != ERR_OK)
 		return rc;
-	r->host_url = env_text("CHOMP_SANDBOX_URL", arena_printf(a, "unix:%s/run/sandbox/sandbox.sock", r->app.var));
-	r->secret_file = env_text("CHOMP_SANDBOX_SECRET_FILE", arena_printf(a, "%s/secrets/sandbox_secret", r->app.var));
+	find_hosts(r, a);
 	if ((rc = store_open(&r->store, r->app.var, STORE_WRITER, e)) != ERR_OK)
 		return rc;
 	r->version = store_version(r->store);
@@ -148,7 +166,7 @@ int main(void)
 		log_err(LOG_ERROR, "relay.start_failed", &e);
 		return 1;
 	}
-	log_event(LOG_INFO, "relay.ready", LOG_S("host", r.host_url));
+	log_event(LOG_INFO, "relay.ready", LOG_S("host", r.at[r.usual].url));
 	wsock_run(r.loop);
 	log_event(LOG_INFO, "relay.stopped", LOG_I("viewers", r.viewer_count));
 	wsock_close(r.loop);

@@ -4,6 +4,7 @@
 
 #include "http/app.h"
 #include "http/request.h"
+#include "model/task.h"
 #include "relay/wsock.h"
 
 enum { VIEWERS_MAX = 2000, STREAMS_MAX = 2000 };
@@ -14,8 +15,11 @@ struct stream;
 struct relay {
 	struct app app;
 	struct wsock *loop;
-	const char *host_url;	 /* of the sandbox host */
-	const char *secret_file; /* NULL: none */
+	struct relay_host {
+		const char *url;	 /* of a sandbox host; NULL: there is none at this site */
+		const char *secret_file; /* NULL: none */
+	} at[SITES];
+	enum site usual; /* of tasks that name none */
 	struct viewer *viewers;
 	struct stream *streams;
 	int viewer_count, stream_count;

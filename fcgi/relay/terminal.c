@@ -68,6 +68,7 @@ static bool look_up(struct viewer *v)
 	if (s != NULL && task_heir(&t, s) != NULL)
 		s = task_heir(&t, s); /* a gate opened the next session on the same terminal */
 	if (s != NULL) {
+		v->site = task_site(&t, v->relay->usual);
 		(void)snprintf(v->sid, sizeof v->sid, "%.20s", s->id);
 		(void)snprintf(v->sandbox, sizeof v->sandbox, "%.72s", s->sandbox_id != NULL ? s->sandbox_id : "");
 		v->over = !session_open(s);
@@ -115,13 +116,18 @@ static void connect_host(void *arg)
 		return;
 	}
 	set_link(v, v->tries > 0 ? LINK_RECONNECTING : LINK_CONNECTING);
-	if (r->secret_file != NULL && secret_read_file(r->secret_file, &a, &secret, &e) != ERR_OK)
+	const struct relay_host *at = &r->at[v->site];
+	if (at->url == NULL) {
+		set_link(v, LINK_WAITING); /* for the dispatcher, which ends the session */
+		return;
+	}
+	if (at->secret_file != NULL && secret_read_file(at->secret_file, &a, &secret, &e) != ERR_OK)
 		log_err(LOG_ERROR, "terminal.no_secret", &e);
 	/* The size is that of who types: a watcher's arrival changes nothing. */
 	const char *size = v->pen ? arena_printf(&a, "cols=%d&rows=%d&", v->cols, v->rows) : "";
 	const char *offset = v->offset >= 0 ? arena_printf(&a, "offset=%" PRId64, v->offset) : "";
 	v->ready = v->opened = false;
-	v->host = wsock_connect(r->loop, r->host_url,
+	v->host = wsock_connect(r->loop, at->url,
 				arena_printf(&a, "/ws/terminal/%s?%s%s", v->sandbox, size, offset),
 				secret, v, &host_ops);
 	arena_reset(&a);

@@ -33,6 +33,7 @@ struct viewer {
 	struct conn *browser, *host; /* host: NULL while there is none */
 	struct credentials credentials;
 	int64_t task;
+	enum site site;
 	char sid[24], sandbox[80]; /* of the session that is shown; sandbox "" until it is started */
 	enum link link;
 	int64_t offset; /* of the next byte this viewer wants, -1: whatever the host thinks best */

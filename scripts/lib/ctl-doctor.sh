@@ -169,20 +169,54 @@ doctor_boundary_mend() {
   fi
 }
 
+# Each sandbox host: does it answer?
 doctor_sandbox_host() {
-  local answer curl=(curl -sS -m 5)
-  if [ "$SANDBOX_LOCAL" -eq 1 ]; then
-    supervised || return 0
-    # Relative: a unix socket's path may not be long.
-    answer=$(cd -- "$RUN/sandbox" && "${curl[@]}" --unix-socket sandbox.sock http://sandbox/health 2>&1)
-  else
-    case $SANDBOX_URL in
-      unix:*) answer=$("${curl[@]}" --unix-socket "${SANDBOX_URL#unix:}" http://sandbox/health 2>&1) ;;
-      *) answer=$("${curl[@]}" "${SANDBOX_URL%/}/health" 2>&1) ;;
-    esac
+  # Relative: a unix socket's path may not be long.
+  if [ "$SANDBOX_LOCAL" -eq 1 ] && supervised; then
+    (cd -- "$RUN/sandbox" && doctor_host_answers "$RUN/sandbox/sandbox.sock" --unix-socket sandbox.sock http://sandbox/health) || DOCTOR_BAD=1
   fi
-  [[ $answer == *'"ok"'* ]] && good "the sandbox host answers: ${answer:0:120}" ||
-    bad "the sandbox host ${SANDBOX_URL:-$RUN/sandbox/sandbox.sock} does not answer: ${answer:0:160}" "$SELF logs sandbox"
+  case $SANDBOX_URL in
+    "unix:$RUN/sandbox/sandbox.sock" | '') ;;
+    unix:*) doctor_host_answers "$SANDBOX_URL" --unix-socket "${SANDBOX_URL#unix:}" http://sandbox/health ;;
+    *) doctor_host_answers "$SANDBOX_URL" "${SANDBOX_URL%/}/health" && doctor_secret && doctor_callback ;;
+  esac
+}
+
+doctor_host_answers() { # name curl's arguments…
+  local name=$1 answer
+  shift
+  answer=$(curl -sS -m 5 "$@" 2>&1)
+  [[ $answer == *'"ok"'* ]] && good "the sandbox host $name answers: ${answer:0:120}" && return
+  bad "the sandbox host $name does not answer: ${answer:0:160}" "$SELF logs dispatch"
+  return 1
+}
+
+# A host elsewhere takes our secret.  The id is no sandbox's: nothing is touched there.
+doctor_secret() {
+  local status
+  [ -n "$SANDBOX_SECRET" ] || return 0
+  status=$(curl -sS -m 10 -o /dev/null -w '%{http_code}' -H @<(printf 'Authorization: Bearer %s\n' "$(<"$SANDBOX_SECRET")") \
+    "${SANDBOX_URL%/}/status/00000000000000000000000000000000" 2>&1)
+  [ "$status" = 200 ] && good 'the sandbox host takes our secret' && return
+  bad "the sandbox host does not take the secret of $SANDBOX_SECRET (it answers $status)" "$SELF cloudflare setup"
+  return 1
+}
+
+# Boxes elsewhere must reach us, by this very address: an agent that cannot call back ends, and nobody hears how.
+doctor_callback() {
+  local status
+  if [[ $SANDBOX_URL == https:* && $PUBLIC_CALLBACK_URL =~ ^https?://(127\.|localhost|\[::1\]|0\.0\.0\.0) ]]; then
+    bad "sandboxes elsewhere are told to call back at $PUBLIC_CALLBACK_URL, which is this machine for nobody else" \
+      "CHOMP_PUBLIC_CALLBACK_URL=https://chomp.example.org $SELF restart   (docs/CLOUDFLARE.md)"
+    return
+  fi
+  supervised || return 0
+  # Nobody is anybody's agent here: chomp itself says 401, a proxy in front says something else.
+  status=$(curl -sS -m 10 -o /dev/null -w '%{http_code}' -X POST -H 'Content-Type: application/json' -d '{"id":"1"}' \
+    "${PUBLIC_CALLBACK_URL%/}/api/tasks/update" 2>/dev/null)
+  [ "$status" = 401 ] && good "callbacks reach us at $PUBLIC_CALLBACK_URL (seen from this machine)" ||
+    bad "callbacks do not reach us at $PUBLIC_CALLBACK_URL: 401 is wanted for one without a token, and $status came" \
+      "the proxy or tunnel in front of chomp has to pass POST /api/tasks/ on to $CALLBACK_URL (docs/CLOUDFLARE.md)"
 }
 
 doctor_agents() {

@@ -156,7 +156,7 @@ login_code() {
 # A secret file of the operator's that chomp-dispatch may not read is copied to where it may.
 secret_of_remote_host() {
   DISPATCH_SECRET=$IN_VAR/secrets/sandbox_secret
-  [ "$SANDBOX_LOCAL" -eq 0 ] || return 0
+  [ "$SANDBOX_LOCAL" -eq 0 ] || [ "$SANDBOX_AWAY" -eq 1 ] || return 0
   DISPATCH_SECRET=$SANDBOX_SECRET
   [ -n "$SANDBOX_SECRET" ] && [ "$AS_ROOT" -eq 1 ] || return 0
   ! as chomp test -r "$SANDBOX_SECRET" || return 0

@@ -84,22 +84,24 @@ services_new() {
 
 # Also over what is there and runs: each program goes by its new script when it starts the next time.
 services_write() {
-  local url=$SANDBOX_URL
-  [ "$SANDBOX_LOCAL" -eq 0 ] || url=unix:$IN_VAR/run/sandbox/sandbox.sock
+  # The workers look after the host of this machine alone; the others know of a second one.
+  local own=$SANDBOX_URL url=$SANDBOX_URL
+  [ "$SANDBOX_LOCAL" -eq 0 ] || own=unix:$IN_VAR/run/sandbox/sandbox.sock
+  [ "$SANDBOX_AWAY" -eq 1 ] || url=$own
   mkdir -p -- "$S6/.lib" "$S6/.s6-svscan" && cp -- "$APP/scripts/lib/service.sh" "$S6/.lib/" || die "cannot write $S6"
 
   BWRAP=$(command -v bwrap) || BWRAP=/
   nginx_write
   service nginx root 'rm -f callback/api.sock' -- -- nginx -e stderr -p nginx/ -c nginx.conf
   service worker chomp -- "CHOMP_VAR=$IN_VAR" "CHOMP_WORKERS=$WORKERS" "CHOMP_PORT=$PORT" \
-    "CHOMP_PUBLIC_ORIGINS=$PUBLIC_ORIGINS" "CHOMP_SANDBOX_URL=$url" \
+    "CHOMP_PUBLIC_ORIGINS=$PUBLIC_ORIGINS" "CHOMP_SANDBOX_URL=$own" \
     "CHOMP_TEMPLATES=$IN_APP/cgi-templates" "CHOMP_HTDOCS=$IN_HTDOCS" "CHOMP_AGENTS=$IN_AGENTS" \
     "CHOMP_SHELLEY_URL=${CHOMP_SHELLEY_URL:-}" \
     -- "$IN_BIN/chomp-worker"
   service relay chomp -- "CHOMP_VAR=$IN_VAR" "CHOMP_PORT=$PORT" "CHOMP_PUBLIC_ORIGINS=$PUBLIC_ORIGINS" \
     "CHOMP_SANDBOX_URL=$url" "CHOMP_SANDBOX_SECRET_FILE=$DISPATCH_SECRET" -- "$IN_BIN/chomp-relay"
   service dispatch chomp -- "CHOMP_VAR=$IN_VAR" "CHOMP_SANDBOX_URL=$url" \
-    "CHOMP_SANDBOX_SECRET_FILE=$DISPATCH_SECRET" "CHOMP_CALLBACK_URL=$CALLBACK_URL" "CHOMP_AGENTS=$IN_AGENTS" \
+    "CHOMP_SANDBOX_SECRET_FILE=$DISPATCH_SECRET" "CHOMP_CALLBACK_URL=$CALLBACK_URL" "CHOMP_PUBLIC_CALLBACK_URL=$PUBLIC_CALLBACK_URL" "CHOMP_AGENTS=$IN_AGENTS" \
     "CHOMP_OPENROUTER_URL=${CHOMP_OPENROUTER_URL:-}" "CHOMP_CLOUDFLARE_URL=${CHOMP_CLOUDFLARE_URL:-}" \
     "CHOMP_ZEN_URL=${CHOMP_ZEN_URL:-}" "CHOMP_SHELLEY_URL=${CHOMP_SHELLEY_URL:-}" -- "$IN_BIN/chomp-dispatch"
   # Sandboxes' network: a tap device each.  udev makes it so everywhere; a bare /dev (a small VM, a container) does not.

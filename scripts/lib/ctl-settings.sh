@@ -35,7 +35,7 @@ sh_quote() {
 
 PROGRAMS=(chomp-worker chomp-relay chomp-dispatch chomp-sandbox chomp-shim chomp-store)
 
-SETTINGS=(CHOMP_PORT CHOMP_BIND CHOMP_WORKERS CHOMP_BOX_LIMITS CHOMP_SANDBOX_URL CHOMP_SANDBOX_SECRET_FILE CHOMP_PUBLIC_ORIGINS CHOMP_AGENTS CHOMP_LOG
+SETTINGS=(CHOMP_PORT CHOMP_BIND CHOMP_WORKERS CHOMP_BOX_LIMITS CHOMP_SANDBOX_URL CHOMP_SANDBOX_SECRET_FILE CHOMP_PUBLIC_CALLBACK_URL CHOMP_PUBLIC_ORIGINS CHOMP_AGENTS CHOMP_LOG
   CHOMP_TLS_CERT CHOMP_TLS_KEY CHOMP_HTTP_PORT CHOMP_OPENROUTER_URL CHOMP_CLOUDFLARE_URL CHOMP_ZEN_URL CHOMP_SHELLEY_URL)
 
 # Where the instance lives.  VAR is canonical, so that two spellings of one directory are one instance.
@@ -157,25 +157,34 @@ settings_origins() {
     die "CHOMP_PUBLIC_ORIGINS begins with $ORIGIN, but with CHOMP_TLS_CERT set chomp is reached by https"
 }
 
-# The sandbox host: ours, started and supervised here, unless CHOMP_SANDBOX_URL points elsewhere.
+# The sandbox hosts.  Ours is started and supervised here, unless CHOMP_SANDBOX_URL is another socket in its place.  An http(s) address
+# is a host beside it (AWAY), the usual one of tasks that name none; its boxes call back over the network.
 settings_sandbox() {
-  SANDBOX_URL=${CHOMP_SANDBOX_URL:-} SANDBOX_SECRET=${CHOMP_SANDBOX_SECRET_FILE:-} SANDBOX_LOCAL=1
+  SANDBOX_URL=${CHOMP_SANDBOX_URL:-} SANDBOX_SECRET=${CHOMP_SANDBOX_SECRET_FILE:-} SANDBOX_LOCAL=1 SANDBOX_AWAY=0
   CALLBACK_URL=$SCHEME://$LISTEN
   case $ADDRESS in
     0.0.0.0) CALLBACK_URL=$SCHEME://127.0.0.1:$PORT ;;
     ::) CALLBACK_URL="$SCHEME://[::1]:$PORT" ;;
   esac
-  [ -z "$SANDBOX_URL" ] || [ "$SANDBOX_URL" = "unix:$RUN/sandbox/sandbox.sock" ] || SANDBOX_LOCAL=0
+  PUBLIC_CALLBACK_URL=${CHOMP_PUBLIC_CALLBACK_URL:-}
+  case $SANDBOX_URL in
+    '' | "unix:$RUN/sandbox/sandbox.sock") ;;
+    unix:*) SANDBOX_LOCAL=0 ;;
+    *) SANDBOX_AWAY=1 ;;
+  esac
   [ -z "$SANDBOX_SECRET" ] || SANDBOX_SECRET=$(readlink -m -- "$SANDBOX_SECRET")
   [ -z "$SANDBOX_SECRET" ] || CHOMP_SANDBOX_SECRET_FILE=$SANDBOX_SECRET
-  [ "$SANDBOX_LOCAL" -eq 0 ] || return 0
+  [ "$SANDBOX_LOCAL" -eq 0 ] || [ "$SANDBOX_AWAY" -eq 1 ] || return 0
   [[ $SANDBOX_URL =~ ^unix:/[^[:cntrl:]]+$|^https?://[^[:space:][:cntrl:]]+$ ]] ||
     die "CHOMP_SANDBOX_URL is '$SANDBOX_URL': unix:/path/to.sock, http://127.0.0.1:PORT or https://… is wanted"
   [ -z "$SANDBOX_SECRET" ] || [ -r "$SANDBOX_SECRET" ] || die "CHOMP_SANDBOX_SECRET_FILE: cannot read $SANDBOX_SECRET"
   [ -n "$SANDBOX_SECRET" ] || [[ $SANDBOX_URL =~ ^unix:|^http://(127\.|localhost[:/]|localhost$|\[::1\]) ]] ||
     die "CHOMP_SANDBOX_URL is not on this host: CHOMP_SANDBOX_SECRET_FILE has to name the file with its secret"
-  # A host elsewhere calls back over the network: by the first address that the owner says we are reached at.
-  [ -z "${CHOMP_PUBLIC_ORIGINS:-}" ] || [[ $SANDBOX_URL != https:* ]] || CALLBACK_URL=$ORIGIN
+  [[ $PUBLIC_CALLBACK_URL =~ ^(https?://[^[:space:][:cntrl:]]+)?$ ]] ||
+    die "CHOMP_PUBLIC_CALLBACK_URL is '$PUBLIC_CALLBACK_URL': an address such as https://chomp.example.org is wanted"
+  # Without a word of the owner's, the first address that he says we are reached at.
+  [ -n "$PUBLIC_CALLBACK_URL" ] || [ -z "${CHOMP_PUBLIC_ORIGINS:-}" ] || [[ $SANDBOX_URL != https:* ]] || PUBLIC_CALLBACK_URL=$ORIGIN
+  PUBLIC_CALLBACK_URL=${PUBLIC_CALLBACK_URL:-$CALLBACK_URL}
 }
 
 settings_save() {

@@ -59,8 +59,7 @@ static inline void kit_start(void)
 	memset(&kit.d, 0, sizeof kit.d);
 	assert_ok(store_open(&kit.d.store, kit.var, STORE_WRITER, &e), &e);
 	kit.d.var = kit.var;
-	kit.d.callback_url = "http://127.0.0.1:8000";
-	kit.d.secret = KIT_SECRET;
+	kit.d.at[SITE_HERE] = (struct at_site){ "http://127.0.0.1:8000", KIT_SECRET };
 	kit.d.send = kit_send;
 	kit.d.wall_ms = kit_wall;
 	kit.d.mono_ms = kit_mono;
