@@ -167,13 +167,14 @@ settings_sandbox() {
     ::) CALLBACK_URL="$SCHEME://[::1]:$PORT" ;;
   esac
   PUBLIC_CALLBACK_URL=${CHOMP_PUBLIC_CALLBACK_URL:-}
+  [ -z "$SANDBOX_SECRET" ] || SANDBOX_SECRET=$(readlink -m -- "$SANDBOX_SECRET")
+  [ -z "$SANDBOX_SECRET" ] || CHOMP_SANDBOX_SECRET_FILE=$SANDBOX_SECRET
+  [ -n "$SANDBOX_URL" ] || settings_cloudflare
   case $SANDBOX_URL in
     '' | "unix:$RUN/sandbox/sandbox.sock") ;;
     unix:*) SANDBOX_LOCAL=0 ;;
     *) SANDBOX_AWAY=1 ;;
   esac
-  [ -z "$SANDBOX_SECRET" ] || SANDBOX_SECRET=$(readlink -m -- "$SANDBOX_SECRET")
-  [ -z "$SANDBOX_SECRET" ] || CHOMP_SANDBOX_SECRET_FILE=$SANDBOX_SECRET
   [ "$SANDBOX_LOCAL" -eq 0 ] || [ "$SANDBOX_AWAY" -eq 1 ] || return 0
   [[ $SANDBOX_URL =~ ^unix:/[^[:cntrl:]]+$|^https?://[^[:space:][:cntrl:]]+$ ]] ||
     die "CHOMP_SANDBOX_URL is '$SANDBOX_URL': unix:/path/to.sock, http://127.0.0.1:PORT or https://… is wanted"
@@ -185,6 +186,14 @@ settings_sandbox() {
   # Without a word of the owner's, the first address that he says we are reached at.
   [ -n "$PUBLIC_CALLBACK_URL" ] || [ -z "${CHOMP_PUBLIC_ORIGINS:-}" ] || [[ $SANDBOX_URL != https:* ]] || PUBLIC_CALLBACK_URL=$ORIGIN
   PUBLIC_CALLBACK_URL=${PUBLIC_CALLBACK_URL:-$CALLBACK_URL}
+}
+
+# What `chompctl cloudflare setup` has made.  Not saved with the rest: `remove` takes it back.
+settings_cloudflare() {
+  cloudflare_read
+  [ -n "${CLOUD[url]:-}" ] || return 0
+  SANDBOX_URL=${CLOUD[url]} SANDBOX_SECRET=$VAR/secrets/cloudflare_secret
+  PUBLIC_CALLBACK_URL=${PUBLIC_CALLBACK_URL:-${CLOUD[callback]}}
 }
 
 settings_save() {

@@ -3,7 +3,11 @@
 
 import { after, describe, test } from 'node:test';
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import fs from 'node:fs';
+import path from 'node:path';
 import { noCloudHost, startCloudHost } from '../lib/cloud-host.mjs';
+import { repoRoot } from '../lib/build.mjs';
 import { startInstance } from '../lib/instance.mjs';
 import { request } from '../lib/http.mjs';
 import { viewer } from '../lib/viewer.mjs';
@@ -165,5 +169,110 @@ describe('chomp with the Cloudflare host', { skip: noCloudHost }, () => {
 			assert.equal(said.status, status);
 		}
 		assert.deepEqual(await sandboxes(), before);
+	});
+});
+
+describe('chompctl cloudflare', { skip: noCloudHost }, () => {
+	let cloud;
+	let chomp;
+	let tools; // stand-ins for docker, and for wrangler, which wants an account
+	after(async () => {
+		await chomp?.stop();
+		await cloud?.stop();
+	});
+
+	// The answers go to its questions in order.
+	const ctl = (args, answers = []) =>
+		new Promise((resolve) => {
+			const child = spawn(path.join(repoRoot, 'scripts/chompctl'), ['cloudflare', ...args], {
+				env: {
+					...chomp.env,
+					PATH: `${tools}:${path.dirname(process.execPath)}:${process.env.PATH}`,
+					HOME: chomp.base,
+					CHOMP_WRANGLER: path.join(tools, 'wrangler'),
+					CHOMP_CLOUDFLARE_PAUSE: '0.2',
+					FAKE_WRANGLER: tools,
+				},
+			});
+			let text = '';
+			for (const s of [child.stdout, child.stderr]) s.on('data', (d) => (text += d));
+			child.on('close', (code) => resolve({ code, text }));
+			child.stdin.end(answers.map((a) => `${a}\n`).join(''));
+		});
+	const called = () => fs.readFileSync(path.join(tools, 'calls'), 'utf8');
+	const secretFile = () => path.join(chomp.var, 'secrets/cloudflare_secret');
+
+	test('setup asks, deploys, hands the secret over on stdin alone, and tries the host and the way back', async () => {
+		cloud = await startCloudHost({ capacity: 2 });
+		chomp = await startInstance();
+		tools = path.join(chomp.base, 'tools');
+		fs.mkdirSync(tools);
+		const script = (name, text) => fs.writeFileSync(path.join(tools, name), `#!/bin/sh\n${text}\n`, { mode: 0o755 });
+		script('docker', 'exit 0');
+		script(
+			'wrangler',
+			`echo "$@" >>"$FAKE_WRANGLER/calls"
+			case $1 in whoami) echo "You are logged in" ;; secret) cat >"$FAKE_WRANGLER/secret" ;; deploy) echo Uploaded; [ ! -e "$FAKE_WRANGLER/fail" ] ;; esac`,
+		);
+		// the Worker under test has its secret already
+		fs.copyFileSync(cloud.secretFile, secretFile());
+		const said = await ctl(['setup'], ['no good name!', '', 'nowhere', chomp.url, cloud.url]);
+		assert.equal(said.code, 0, `${said.text}\n${cloud.log()}`);
+		assert.match(said.text, /small letters/, 'a bad answer is asked again');
+		assert.match(said.text, /ok +a box reaches us[^]*ok +a trial box ran/);
+		assert.match(called(), /^deploy --name chomp-sandbox$/m);
+		assert.match(called(), /^secret put CHOMP_SECRET --name chomp-sandbox$/m);
+		assert.ok(!called().includes(cloud.secret) && !said.text.includes(cloud.secret));
+		assert.equal(fs.readFileSync(path.join(tools, 'secret'), 'utf8').trim(), cloud.secret);
+		assert.deepEqual((await cloud.calls()).up, [], 'the trial leaves nothing');
+	});
+
+	test('after a restart tasks go there, and doctor says that all is well', async () => {
+		assert.equal((await chomp.ctl(['restart'])).code, 0);
+		const t = await chomp.create({ prompt: 'echo from the cloud', agent: 'shell', run: true });
+		await chomp.until(t.id, 'done', { context: cloud.log });
+		assert.ok((await cloud.calls()).calls.some((c) => c.id === t.id || c.op === 'startProcess'));
+		assert.match((await chomp.ctl(['doctor'])).text, /takes our secret/);
+	});
+
+	test('a wrong secret and a callback that leads nowhere are told, with what mends it', async () => {
+		const file = path.join(chomp.var, 'cloudflare');
+		const kept = fs.readFileSync(file, 'utf8');
+		fs.writeFileSync(file, kept.replace(/callback=.*/, 'callback=http://127.0.0.1:1'));
+		const lost = await ctl(['check']);
+		assert.notEqual(lost.code, 0);
+		assert.match(lost.text, /does not reach chomp/);
+		fs.writeFileSync(file, kept);
+		const secret = fs.readFileSync(secretFile());
+		fs.writeFileSync(secretFile(), 'another\n');
+		const wrong = await ctl(['check']);
+		assert.notEqual(wrong.code, 0);
+		assert.match(wrong.text, /refused[^]*401/);
+		assert.match((await chomp.ctl(['doctor'])).text, /does not take the secret/);
+		fs.writeFileSync(secretFile(), secret);
+		assert.equal((await ctl(['check'])).code, 0);
+	});
+
+	test('a deployment that fails changes nothing', async () => {
+		fs.writeFileSync(path.join(tools, 'fail'), '');
+		const said = await ctl(['setup'], ['other-name', '', '']);
+		assert.notEqual(said.code, 0);
+		assert.match(said.text, /wrangler deploy failed/);
+		assert.match(fs.readFileSync(path.join(chomp.var, 'cloudflare'), 'utf8'), /^name=chomp-sandbox$/m);
+		fs.rmSync(path.join(tools, 'fail'));
+	});
+
+	test('remove deletes the Worker, and tasks stay here again', async () => {
+		assert.equal((await ctl(['remove'])).code, 0);
+		assert.match(called(), /^delete --name chomp-sandbox$/m);
+		assert.ok(!fs.existsSync(secretFile()));
+		assert.equal((await chomp.ctl(['restart'])).code, 0);
+		const before = (await cloud.calls()).calls.length;
+		const t = await chomp.create({ prompt: 'echo at home', agent: 'shell', run: true });
+		await chomp.until(t.id, 'done');
+		assert.equal((await cloud.calls()).calls.length, before);
+		const asked = await chomp.create({ prompt: 'echo no', agent: 'shell', run: true, host: 'cloudflare' });
+		const failed = await chomp.until(asked.id, 'failed');
+		assert.match(failed.error, /no Cloudflare host/);
 	});
 });
