@@ -185,17 +185,25 @@ crash: $(CRASH_BIN) ## power cuts, and kill -9 in a write storm: what was acknow
 FUZZ_SECONDS ?= 10
 CFLAGS_fuzz  := -O1 -g -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 LDFLAGS_fuzz := -fsanitize=fuzzer,address,undefined
-FUZZ_BIN     := $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(wildcard tests/fuzz/*.c))
+FUZZ_BIN     := $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(filter-out %/drive.c,$(wildcard tests/fuzz/*.c)))
 $(B)/fuzz/%: $(B)/tests/fuzz/%.o $(filter-out %/partials.a,$(ALL_ARCHIVES))
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS_http) $(LIBS_core)
 
-$(B)/fuzz/replay: $(B)/fcgi/relay/replay.o
-$(B)/fuzz/wsframe: $(B)/fcgi/relay/wsframe.o
-$(B)/fuzz/terminal_text: $(B)/fcgi/relay/frames.o $(B)/fcgi/relay/pen.o
-$(B)/fuzz/terminal_control: $(B)/fcgi/sandbox/terminal.o
+# Those that have to do with frames are driven in every test run too, with any compiler.
+DRIVE_BIN := $(addprefix $(B)/drive/,replay wsframe terminal_text terminal_control)
+$(B)/drive/%: $(B)/tests/fuzz/%.o $(B)/tests/fuzz/drive.o $(call archive,core)
+	@mkdir -p $(@D)
+	$(call say,LINK $@)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(LIBS_core)
+drive: $(DRIVE_BIN)
 
-.PHONY: fuzz-run
+$(B)/fuzz/replay $(B)/drive/replay: $(B)/fcgi/relay/replay.o
+$(B)/fuzz/wsframe $(B)/drive/wsframe: $(B)/fcgi/relay/wsframe.o
+$(B)/fuzz/terminal_text $(B)/drive/terminal_text: $(B)/fcgi/relay/frames.o $(B)/fcgi/relay/pen.o
+$(B)/fuzz/terminal_control $(B)/drive/terminal_control: $(B)/fcgi/sandbox/terminal.o
+
+.PHONY: fuzz-run drive
 fuzz-run: $(FUZZ_BIN)
 	@for t in $(FUZZ_BIN); do n=$${t##*/}; mkdir -p $(B)/fuzz/found/$$n; \
 	  $$t -max_total_time=$(FUZZ_SECONDS) -max_len=4096 -timeout=10 -print_final_stats=1 -artifact_prefix=$(B)/fuzz/$$n- \
