@@ -1,6 +1,6 @@
 // The marks of the terminal, against a bare pty read loop in the same run.
 //
-//   node tests/bench/terminal.mjs [--json]      exit 1 when a mark is missed; medians, with the spread
+//   node tests/bench/terminal.mjs [--json] [flood|echo|first|events|browser|memory …]      exit 1 when a mark is missed; medians, with the spread
 //
 // flood      200 MB of 80-column lines from a box through host, relay and nginx to a client that counts; ratio of speeds
 // processor  what nginx, relay, host and shim use for it, against what the bare loop uses; the clients are left out
@@ -16,7 +16,7 @@ import fs from 'node:fs';
 import http from 'node:http';
 import path from 'node:path';
 import { promisify } from 'node:util';
-import { buildDir } from '../lib/build.mjs';
+import { buildDir, repoRoot } from '../lib/build.mjs';
 import { startInstance } from '../lib/instance.mjs';
 import { startLocalHost } from '../lib/local-host.mjs';
 import { pssKiB } from '../lib/processes.mjs';
@@ -32,6 +32,9 @@ const TURNS = 12;
 const BOXES = 100;
 const VIEWERS = 10;
 const STREAMS = 20;
+
+const named = process.argv.slice(2).filter((a) => !a.startsWith('--'));
+const wanted = (part) => named.length === 0 || named.includes(part);
 
 const client = path.join(buildDir, 'bench/terminal_client');
 const median = (list) => [...list].sort((a, b) => a - b)[Math.floor(list.length / 2)];
@@ -212,35 +215,47 @@ async function memory() {
 }
 
 try {
-	const floods = [];
-	for (let i = 0; i < RUNS; i++) floods.push(await flood());
 	const pick = (list, key) => list.map((r) => r[key]);
-	mark('flood, speed against a bare pty', median(pick(floods, 'speed')), 0.8, '×', {
-		least: true,
-		more: floods.map((f) => f.more).join('; '),
-	});
-	mark('flood, processor time against a bare pty', median(pick(floods, 'cpu')), 4, '×', {
-		more: spread(pick(floods, 'cpu'), 2),
-	});
-	const echoes = await echo();
-	for (const [p, limit] of [
-		['p50', 9],
-		['p99', 30],
-	])
-		mark(`echo, ${p} against a bare pty`, echoes[p].ratio, limit, '×', { more: echoes[p].more });
-	const bytes = [];
-	for (let i = 0; i < 9; i++) bytes.push(await firstByte());
-	mark('run to the first byte at a viewer', median(bytes), 500, 'ms', { more: spread(bytes, 0) });
-	const news = [];
-	for (let i = 0; i < 9; i++) news.push(await events());
-	mark('a change until every browser knows', median(news), 100, 'ms', { more: spread(news, 0) });
-	const { taps, news: heard } = await inBrowser();
-	mark('tap ▶ to the first byte on screen, Chromium', median(taps), 500, 'ms', { more: spread(taps, 0) });
-	mark('a change until the page is told, Chromium', median(heard), 100, 'ms', { more: spread(heard, 0) });
-	const [relay, host] = await memory();
-	mark(`${BOXES} boxes with ${VIEWERS} viewers each`, relay + host, 64, 'MB PSS', {
-		more: `relay ${relay.toFixed(1)}, host ${host.toFixed(1)}`,
-	});
+	const floods = [];
+	for (let i = 0; wanted('flood') && i < RUNS; i++) floods.push(await flood());
+	if (wanted('flood')) {
+		mark('flood, speed against a bare pty', median(pick(floods, 'speed')), 0.8, '×', {
+			least: true,
+			more: floods.map((f) => f.more).join('; '),
+		});
+		mark('flood, processor time against a bare pty', median(pick(floods, 'cpu')), 4, '×', {
+			more: spread(pick(floods, 'cpu'), 2),
+		});
+	}
+	if (wanted('echo')) {
+		const { p50, p99 } = await echo();
+		mark('echo, p50 against a bare pty', p50.ratio, 9, '×', { more: p50.more });
+		mark('echo, p99 against a bare pty', p99.ratio, 30, '×', { more: p99.more });
+	}
+	if (wanted('first')) {
+		const ms = [];
+		for (let i = 0; i < 9; i++) ms.push(await firstByte());
+		mark('run to the first byte at a viewer', median(ms), 500, 'ms', { more: spread(ms, 0) });
+	}
+	if (wanted('events')) {
+		const ms = [];
+		for (let i = 0; i < 9; i++) ms.push(await events());
+		mark('a change until every browser knows', median(ms), 100, 'ms', { more: spread(ms, 0) });
+	}
+	// as in tests/run: `make bench` installs no browser
+	const absent = ['/usr/bin/chromium', path.join(repoRoot, 'tests/node_modules/playwright-core')].find((f) => !fs.existsSync(f));
+	if (wanted('browser') && absent) console.log(`skipped Chromium: no ${absent}`);
+	if (wanted('browser') && !absent) {
+		const { taps, news } = await inBrowser();
+		mark('tap ▶ to the first byte on screen, Chromium', median(taps), 500, 'ms', { more: spread(taps, 0) });
+		mark('a change until the page is told, Chromium', median(news), 100, 'ms', { more: spread(news, 0) });
+	}
+	if (wanted('memory')) {
+		const [relay, host] = await memory();
+		mark(`${BOXES} boxes with ${VIEWERS} viewers each`, relay + host, 64, 'MB PSS', {
+			more: `relay ${relay.toFixed(1)}, host ${host.toFixed(1)}`,
+		});
+	}
 } finally {
 	await chomp.stop();
 	await host?.stop();
