@@ -19,5 +19,6 @@ export default defineConfig({
 		}),
 	],
 	resolve: { alias: { '@cloudflare/sandbox': new URL('test/mock/fake.ts', import.meta.url).pathname } },
-	test: { include: ['test/unit/*.test.ts'] },
+	// A limit for what hangs, not for a machine that is busy.
+	test: { include: ['test/unit/*.test.ts'], testTimeout: 60_000, hookTimeout: 60_000 },
 });
