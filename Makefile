@@ -230,7 +230,13 @@ $(B)/bench/%: tests/bench/%.c
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $< -lutil
 
-bench: all $(B)/bench/terminal_client ## the marks: start, dispatch, memory, idle, the terminal
+$(B)/bench/seed: $(B)/tests/bench/seed.o $(call archive,store) $(call archive,model) $(call archive,core)
+	@mkdir -p $(@D)
+	$(call say,LINK $@)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS_core)
+$(B)/bench/reduced: LDFLAGS += -Wl,--no-as-needed -lfcgi
+
+bench: all $(addprefix $(B)/bench/,terminal_client seed reduced load) ## the marks: start, dispatch, memory, idle, the terminal
 	tests/run bench
 
 # ---- installation --------------------------------------------------------------------------------

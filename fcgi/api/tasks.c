@@ -256,6 +256,7 @@ static enum err list_one(struct app *app, int64_t id, const char *q, struct jw *
 	struct arena a = { 0 };
 	const struct task *t;
 	struct task whole;
+	size_t len;
 	bool cut;
 	enum err rc = store_glance(app->store, id, &t, &cut, e);
 
@@ -265,7 +266,10 @@ static enum err list_one(struct app *app, int64_t id, const char *q, struct jw *
 	}
 	if (rc == ERR_OK && !matches(t, q))
 		rc = ERR_NOT_FOUND;
-	if (rc == ERR_OK)
+	const char *json = rc == ERR_OK && !cut ? store_glance_json(app->store, t, &len) : NULL;
+	if (json != NULL)
+		jw_raw(w, NULL, json, len);
+	else if (rc == ERR_OK)
 		task_write_public(w, NULL, t);
 	arena_reset(&a);
 	return rc;

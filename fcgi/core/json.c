@@ -439,6 +439,7 @@ static void escaped(struct strbuf *out, const char *s, size_t len)
 	size_t from = 0;
 
 	strbuf_putc(out, '"');
+	(void)strbuf_grow(out, len + 2); /* at once: most text has nothing to escape */
 	for (size_t i = 0; i < len; i++) {
 		unsigned char c = (unsigned char)s[i];
 		if (c >= 0x20 && c != '"' && c != '\\')

@@ -1,6 +1,5 @@
 #include "core/strbuf.h"
 
-#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -61,12 +60,22 @@ void strbuf_puts(struct strbuf *sb, const char *s)
 
 void strbuf_putc(struct strbuf *sb, char c)
 {
-	strbuf_add(sb, &c, 1);
+	*strbuf_grow(sb, 1) = c;
+	sb->buf[++sb->len] = '\0';
 }
 
 void strbuf_i64(struct strbuf *sb, int64_t n)
 {
-	strbuf_printf(sb, "%" PRId64, n);
+	char digits[24], *p = digits + sizeof digits;
+	uint64_t left = n < 0 ? -(uint64_t)n : (uint64_t)n;
+
+	do {
+		*--p = (char)('0' + left % 10);
+		left /= 10;
+	} while (left > 0);
+	if (n < 0)
+		*--p = '-';
+	strbuf_add(sb, p, (size_t)(digits + sizeof digits - p));
 }
 
 void strbuf_printf(struct strbuf *sb, const char *fmt, ...)

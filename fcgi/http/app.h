@@ -11,6 +11,7 @@
 #include "core/arena.h"
 #include "core/err.h"
 
+struct secret_cache;
 struct store;
 struct throttle;
 
@@ -24,6 +25,7 @@ struct app {
 	const char *origins[ORIGINS_MAX]; /* "http://127.0.0.1:8000" …; the first one is for links */
 	size_t origin_count;
 	struct throttle *throttle; /* shared by all workers */
+	struct secret_cache *secrets; /* this worker's; NULL: read each time */
 	int64_t (*now)(void);	   /* unix ms; tests turn it */
 };
 

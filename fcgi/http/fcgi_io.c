@@ -2,9 +2,9 @@
 
 #include <errno.h>
 #include <fcgiapp.h>
-#include <poll.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <unistd.h>
 
 #include "core/log.h"
@@ -182,16 +182,19 @@ static void handle(FCGX_Request *io, body_limit_fn *limit, serve_fn *serve, void
 void fcgi_serve(int listener, const sigset_t *unblocked, const volatile sig_atomic_t *stop,
 		body_limit_fn *limit, serve_fn *serve, void *arg)
 {
+	struct epoll_event ev = { .events = EPOLLIN | EPOLLEXCLUSIVE };
+	int waiting = epoll_create1(EPOLL_CLOEXEC);
 	FCGX_Request io;
 
-	if (FCGX_Init() != 0) { /* leaves signal handlers alone that the caller has installed */
+	/* Exclusive: a connection wakes one worker.  With poll it woke all, and all but one went for nothing. */
+	if (FCGX_Init() != 0 || /* leaves signal handlers alone that the caller has installed */
+	    waiting < 0 || epoll_ctl(waiting, EPOLL_CTL_ADD, listener, &ev) < 0) {
 		log_event(LOG_ERROR, "http.init_failed");
 		return;
 	}
 	FCGX_InitRequest(&io, listener, FCGI_FAIL_ACCEPT_ON_INTR);
 	while (!*stop) {
-		struct pollfd p = { .fd = listener, .events = POLLIN };
-		if (ppoll(&p, 1, NULL, unblocked) < 0)
+		if (epoll_pwait(waiting, &ev, 1, -1, unblocked) < 0)
 			continue; /* the only place a stop signal can land */
 		/* Accept reads the request's head and can hang on half of one: the alarm's default action ends
 		 * the process, and the pool's parent starts another. */
@@ -209,4 +212,5 @@ void fcgi_serve(int listener, const sigset_t *unblocked, const volatile sig_atom
 			FCGX_InitRequest(&io, listener, FCGI_FAIL_ACCEPT_ON_INTR);
 		}
 	}
+	close(waiting);
 }

@@ -2,13 +2,18 @@
 
 #include <stdlib.h>
 
+#include "core/json.h"
+#include "model/codec.h"
+
 static void drop(struct cache *c, size_t i)
 {
 	if (c->slots[i] == NULL)
 		return;
-	c->bytes -= c->slots[i]->size;
+	c->bytes -= c->slots[i]->size + c->texts[i].len;
 	free(c->slots[i]);
+	free(c->texts[i].json);
 	c->slots[i] = NULL;
+	c->texts[i] = (struct cache_text){ 0 };
 }
 
 void cache_release(struct cache *c)
@@ -43,4 +48,22 @@ const struct clone *cache_put(struct cache *c, const struct task *t, int64_t ver
 	c->versions[i] = version;
 	c->bytes += new->size;
 	return new;
+}
+
+const struct cache_text *cache_json(struct cache *c, const struct clone *entry)
+{
+	size_t i = (size_t)entry->task.id % CACHE_SLOTS;
+	struct strbuf text;
+	struct jw w;
+
+	if (c->slots[i] != entry || entry->cut)
+		return NULL;
+	if (c->texts[i].json == NULL) {
+		strbuf_init(&text);
+		jw_init(&w, &text);
+		task_write_public(&w, NULL, &entry->task);
+		c->texts[i] = (struct cache_text){ text.buf, text.len };
+		c->bytes += text.len;
+	}
+	return &c->texts[i];
 }

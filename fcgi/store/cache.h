@@ -15,8 +15,14 @@ enum {
 	CACHE_TEXT_MAX = 2 << 10,
 };
 
+struct cache_text { /* as the API shows the task; NULL: nobody has asked yet */
+	char *json;
+	size_t len;
+};
+
 struct cache {
 	struct clone *slots[CACHE_SLOTS];
+	struct cache_text texts[CACHE_SLOTS];
 	int64_t versions[CACHE_SLOTS];
 	size_t bytes;
 	struct clone *guest; /* read last, too large to be kept */
@@ -29,5 +35,8 @@ const struct clone *cache_find(const struct cache *c, int64_t id, int64_t versio
 
 /* Keep a copy of *t, long texts cut; it lives until the next cache_put. */
 const struct clone *cache_put(struct cache *c, const struct task *t, int64_t version);
+
+/* The public JSON of an entry that is kept and not cut; NULL of another one.  It lives until the next cache_put. */
+const struct cache_text *cache_json(struct cache *c, const struct clone *entry);
 
 #endif

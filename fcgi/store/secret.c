@@ -47,6 +47,39 @@ enum err secret_read(const char *var, const char *name, struct arena *a, const c
 	return rc;
 }
 
+static bool same_file(const struct secret_cache *c, size_t i, const struct stat *st)
+{
+	return c->kept[i].dev == st->st_dev && c->kept[i].ino == st->st_ino && c->kept[i].size == st->st_size &&
+	       c->kept[i].changed_s == st->st_ctim.tv_sec && c->kept[i].changed_ns == st->st_ctim.tv_nsec;
+}
+
+/* Looked at before it is read: when it is replaced in between, the next request reads it once more. */
+enum err secret_recall(struct secret_cache *c, const char *var, const char *name, struct arena *a, const char **out,
+		       struct errinfo *e)
+{
+	struct stat st;
+	size_t i = 0;
+
+	while (i < SECRETS_KEPT && c->kept[i].name != NULL && strcmp(c->kept[i].name, name) != 0)
+		i++;
+	if (i == SECRETS_KEPT || lstat(arena_printf(a, "%s/secrets/%s", var, name), &st) < 0)
+		return secret_read(var, name, a, out, e);
+	if (c->kept[i].name == NULL || !same_file(c, i, &st)) {
+		enum err rc = secret_read(var, name, a, out, e);
+		if (rc != ERR_OK || strlen(*out) > SECRET_MAX)
+			return rc;
+		c->kept[i].name = name;
+		c->kept[i].dev = st.st_dev;
+		c->kept[i].ino = st.st_ino;
+		c->kept[i].size = st.st_size;
+		c->kept[i].changed_s = st.st_ctim.tv_sec;
+		c->kept[i].changed_ns = st.st_ctim.tv_nsec;
+		memcpy(c->kept[i].text, *out, strlen(*out) + 1);
+	}
+	*out = arena_strdup(a, c->kept[i].text);
+	return ERR_OK;
+}
+
 enum err secret_read_file(const char *path, struct arena *a, const char **out, struct errinfo *e)
 {
 	return read_line(AT_FDCWD, path, a, out, e);

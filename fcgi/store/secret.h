@@ -18,8 +18,24 @@
 
 enum { SECRET_MIN = 16, SECRET_MAX = 512, LOGIN_CODE_MS = 10 * 60 * 1000 };
 
+
 /* The secret's text without its newline.  ERR_NOT_FOUND, ERR_IO; ERR_CORRUPT when it is too short to be one. */
 enum err secret_read(const char *var, const char *name, struct arena *a, const char **out, struct errinfo *e);
+/*
+ * The same for who asks at every request: the file is only read again when it is another one, or changed.  A cache is made
+ * of zeros and holds up to SECRETS_KEPT names.
+ */
+enum { SECRETS_KEPT = 4 };
+struct secret_cache {
+	struct {
+		const char *name; /* a literal; NULL: free */
+		uint64_t dev, ino;
+		int64_t size, changed_s, changed_ns;
+		char text[SECRET_MAX + 1];
+	} kept[SECRETS_KEPT];
+};
+enum err secret_recall(struct secret_cache *c, const char *var, const char *name, struct arena *a, const char **out,
+		       struct errinfo *e);
 /* The same for any file (CHOMP_SANDBOX_SECRET_FILE). */
 enum err secret_read_file(const char *path, struct arena *a, const char **out, struct errinfo *e);
 

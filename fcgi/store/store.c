@@ -269,6 +269,15 @@ enum err store_glance(struct store *s, int64_t id, const struct task **out, bool
 	return ERR_OK;
 }
 
+const char *store_glance_json(struct store *s, const struct task *t, size_t *len)
+{
+	const struct clone *c = cache_find(&s->cache, t->id, store_task_version(s, t->id));
+	const struct cache_text *text = c != NULL && &c->task == t ? cache_json(&s->cache, c) : NULL;
+
+	*len = text != NULL ? text->len : 0;
+	return text != NULL ? text->json : NULL;
+}
+
 size_t store_list(struct store *s, unsigned status_mask, int64_t cursor, int64_t *ids, size_t max,
 		  int64_t *next)
 {

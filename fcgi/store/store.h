@@ -57,6 +57,8 @@ enum err store_get(struct store *s, struct arena *a, int64_t id, struct task *ou
  * Does not catch up by itself: a list is read from one moment.  ERR_NOT_FOUND, ERR_CORRUPT, ERR_IO.
  */
 enum err store_glance(struct store *s, int64_t id, const struct task **out, bool *cut, struct errinfo *e);
+/* What store_glance has just given, as the API shows it, if it is kept and not cut.  Borrowed like it; NULL: write it. */
+const char *store_glance_json(struct store *s, const struct task *t, size_t *len);
 
 /*
  * Create a task from *t (its id is assigned; created, status and the like are the caller's).  With an idempotency key

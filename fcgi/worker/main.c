@@ -21,6 +21,7 @@ enum { WORKERS_DEFAULT = 8 };
 
 struct pool_context {
 	struct app app;
+	struct secret_cache secrets;
 	struct arena arena; /* of the configuration */
 	int listener, workers;
 };
@@ -97,6 +98,7 @@ static enum err prepare(struct pool_context *c, struct errinfo *e)
 	if ((rc = store_open(&c->app.store, c->app.var, STORE_OWNER, e)) != ERR_OK)
 		return rc;
 	c->app.throttle = throttle_new();
+	c->app.secrets = &c->secrets;
 	return prefork_listen(arena_printf(&c->arena, "%s/run/worker/worker.sock", c->app.var), &c->listener, e);
 }
 

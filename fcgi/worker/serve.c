@@ -16,12 +16,17 @@ size_t serve_body_limit(const struct request *rq, void *app)
 	return upload ? BODY_MAX_ARTIFACT : BODY_MAX;
 }
 
+static enum err secret_of(struct app *app, struct request *rq, const char *name, const char **out, struct errinfo *e)
+{
+	return app->secrets != NULL ? secret_recall(app->secrets, app->var, name, &rq->arena, out, e) :
+				      secret_read(app->var, name, &rq->arena, out, e);
+}
+
 static enum err identify(struct app *app, struct request *rq, struct errinfo *e)
 {
 	const char *owner, *key;
 
-	if (secret_read(app->var, SECRET_OWNER, &rq->arena, &owner, e) != ERR_OK ||
-	    secret_read(app->var, SECRET_COOKIE, &rq->arena, &key, e) != ERR_OK) {
+	if (secret_of(app, rq, SECRET_OWNER, &owner, e) != ERR_OK || secret_of(app, rq, SECRET_COOKIE, &key, e) != ERR_OK) {
 		log_err(LOG_ERROR, "auth.secrets_unreadable", e);
 		return err_set(e, ERR_IO, 0, "the secrets cannot be read");
 	}

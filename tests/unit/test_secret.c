@@ -56,6 +56,32 @@ static void secret_is_read(void **state)
 	(void)teardown(state);
 }
 
+static void replaced_secret_counts_at_once(void **state)
+{
+	struct secret_cache c = { 0 };
+	const char *first, *text;
+	struct errinfo e;
+
+	(void)state;
+	assert_err(secret_recall(&c, w.var, SECRET_OWNER, &w.a, &text, &e), ERR_NOT_FOUND, &e);
+	assert_ok(secret_ensure(w.var, SECRET_OWNER, &e), &e);
+	assert_ok(secret_ensure(w.var, SECRET_AGENT, &e), &e);
+	assert_ok(secret_recall(&c, w.var, SECRET_OWNER, &w.a, &first, &e), &e);
+	assert_ok(secret_recall(&c, w.var, SECRET_OWNER, &w.a, &text, &e), &e);
+	assert_string_equal(text, first);
+	assert_ok(secret_recall(&c, w.var, SECRET_AGENT, &w.a, &text, &e), &e);
+	assert_string_not_equal(text, first);
+	for (int i = 0; i < 20; i++) {
+		const char *now;
+		assert_ok(secret_renew(w.var, SECRET_OWNER, &e), &e);
+		assert_ok(secret_read(w.var, SECRET_OWNER, &w.a, &now, &e), &e);
+		assert_ok(secret_recall(&c, w.var, SECRET_OWNER, &w.a, &text, &e), &e);
+		assert_string_equal(text, now);
+	}
+	assert_int_equal(unlink(world_path(&w, "secrets/owner_token")), 0);
+	assert_err(secret_recall(&c, w.var, SECRET_OWNER, &w.a, &text, &e), ERR_NOT_FOUND, &e);
+}
+
 static void missing_secret_is_made_once(void **state)
 {
 	const char *first, *again;
@@ -208,6 +234,7 @@ static void what_no_cookie_can_outlive_is_swept(void **state)
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
+		T("a replaced secret counts at once", replaced_secret_counts_at_once),
 		T("a missing secret is made once", missing_secret_is_made_once),
 		T("a long or strange file is refused", long_or_strange_file_is_refused),
 		T("a login code is good once", code_is_good_once),

@@ -197,6 +197,36 @@ static void long_prompt_is_cut_in_a_list_alone(void **state)
 	assert_int_equal(strlen(got.prompt), 100000);
 }
 
+static void json_of_a_glance_is_the_tasks(void **state)
+{
+	struct task t = task_full(&w.a), got;
+	const struct task *seen;
+	struct strbuf want;
+	struct errinfo e;
+	struct jw jw;
+	size_t len;
+
+	(void)state;
+	create(&t);
+	for (int i = 0; i < 3; i++) {
+		assert_ok(store_glance(w.store, 1, &seen, NULL, &e), &e);
+		const char *json = store_glance_json(w.store, seen, &len);
+		assert_ok(store_get(w.store, &w.a, 1, &got, &e), &e);
+		strbuf_init(&want);
+		jw_init(&jw, &want);
+		task_write_public(&jw, NULL, &got);
+		assert_int_equal(len, want.len);
+		assert_memory_equal(json, want.buf, len);
+		strbuf_release(&want);
+		if (i == 1)
+			change(1, "other");
+	}
+	struct task long_one = { .prompt = long_text(100000), .created = 1 };
+	create(&long_one);
+	assert_ok(store_glance(w.store, 2, &seen, NULL, &e), &e);
+	assert_null(store_glance_json(w.store, seen, &len));
+}
+
 static void cache_stays_within_bounds(void **state)
 {
 	struct cache *c = xmalloc(sizeof *c);
@@ -299,6 +329,7 @@ int main(void)
 		T("a second look reads nothing", second_look_reads_nothing),
 		T("a compaction is another version", compaction_is_another_version),
 		T("a long prompt is cut in a list alone", long_prompt_is_cut_in_a_list_alone),
+		T("the JSON of a glance is the task's", json_of_a_glance_is_the_tasks),
 		T("the cache stays within bounds", cache_stays_within_bounds),
 		T("keys are found for a day", keys_are_found_for_a_day),
 		T("a key is found without a walk", key_is_found_without_a_walk),
