@@ -7,6 +7,8 @@
 
 #include "core/arena.h"
 
+enum { PRINT_GUESS = 64 };
+
 static char empty[1];
 
 void strbuf_init(struct strbuf *sb)
@@ -84,11 +86,14 @@ void strbuf_printf(struct strbuf *sb, const char *fmt, ...)
 
 	va_start(ap, fmt);
 	va_copy(again, ap);
-	int n = vsnprintf(NULL, 0, fmt, ap);
+	char *to = strbuf_grow(sb, PRINT_GUESS); /* mostly it fits, and nothing is formatted twice */
+	size_t room = sb->cap - sb->len;
+	int n = vsnprintf(to, room, fmt, ap);
 	va_end(ap);
-	if (n > 0) {
-		(void)vsnprintf(strbuf_grow(sb, (size_t)n), (size_t)n + 1, fmt, again);
+	if (n >= 0 && (size_t)n >= room)
+		n = vsnprintf(strbuf_grow(sb, (size_t)n), (size_t)n + 1, fmt, again);
+	if (n > 0)
 		sb->len += (size_t)n;
-	}
+	sb->buf[sb->len] = '\0';
 	va_end(again);
 }

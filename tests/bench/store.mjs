@@ -93,8 +93,9 @@ async function startReduced(chomp, workers) {
 	fs.rmSync(path.join(dir, 'nginx/nginx.pid'), { force: true });
 	const worker = spawn(tool('reduced'), [path.join(dir, 'worker/worker.sock'), String(workers), path.join(dir, 'log')], {
 		stdio: ['pipe', 'inherit', 'inherit'],
+		detached: true, // a session of its own, as s6 gives its services: the kernel shares processor time by session
 	});
-	const nginx = spawn('nginx', ['-e', 'stderr', '-p', 'nginx/', '-c', 'nginx.conf'], { cwd: dir, stdio: ['ignore', 'ignore', 'inherit'] });
+	const nginx = spawn('nginx', ['-e', 'stderr', '-p', 'nginx/', '-c', 'nginx.conf'], { cwd: dir, stdio: ['ignore', 'ignore', 'inherit'], detached: true });
 	const target = { port };
 	await waitFor('the reduced worker answers', () => load(target, 1, 'GET', '/api/health', { ms: 1 }));
 	return {

@@ -2,6 +2,7 @@
 
 import { after, before, describe, test } from 'node:test';
 import assert from 'node:assert/strict';
+import net from 'node:net';
 import fs from 'node:fs';
 import path from 'node:path';
 import { shared, startInstance } from '../lib/instance.mjs';
@@ -77,6 +78,42 @@ describe('bad input', () => {
 			413,
 			'too_large',
 		);
+	});
+
+	// Says a length and sends what it is given; resolves with the first bytes of the answer.
+	function announce(length, first = '') {
+		const socket = net.connect(chomp.port, '127.0.0.1');
+		socket.write(
+			`POST /api/tasks HTTP/1.1\r\nHost: 127.0.0.1:${chomp.port}\r\nAuthorization: Bearer ${chomp.token}\r\n` +
+				`Content-Type: application/json\r\nContent-Length: ${length}\r\n\r\n${first}`,
+		);
+		const answer = new Promise((resolve, reject) => {
+			socket.once('data', (d) => resolve(d.toString('latin1')));
+			socket.once('error', reject);
+			socket.once('close', () => resolve(''));
+		});
+		return { socket, answer };
+	}
+
+	test('a Content-Length of 1 GiB is 413 before a byte of it has come', async () => {
+		for (const length of [2 ** 30, 2 ** 40]) {
+			const { socket, answer } = announce(length);
+			assert.match(await answer, /^HTTP\/1\.1 413 /);
+			socket.destroy();
+		}
+	});
+
+	test('slow bodies hold no worker: others are served meanwhile, and a slow one in the end', async () => {
+		const text = JSON.stringify({ prompt: 'slow' });
+		const slow = Array.from({ length: 100 }, () => announce(text.length, text.slice(0, 1)));
+		for (let i = 1; i < text.length; i++) {
+			for (const { socket } of slow) socket.write(text[i]);
+			assert.equal((await chomp.api.get('/api/tasks?limit=1', { timeoutMs: 10_000 })).status, 200);
+		}
+		for (const { socket, answer } of slow) {
+			assert.match(await answer, /^HTTP\/1\.1 200 /);
+			socket.destroy();
+		}
 	});
 
 	test('a body of another media type is 415', async () => {
