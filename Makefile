@@ -52,7 +52,7 @@ PROGRAMS := $(addprefix $(B)/bin/,chomp-worker chomp-dispatch chomp-relay chomp-
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all run test check asan ubsan valgrind integration contract crash fuzz-smoke coverage lint format bench help clean htdocs
+.PHONY: all run test test-deploy check asan ubsan valgrind integration contract crash fuzz-smoke coverage lint format bench help clean htdocs
 
 all: $(PROGRAMS) htdocs ## build every program and the static files
 
@@ -222,6 +222,9 @@ integration: all ## the story of a task, against real processes
 .PHONY: test-agents
 test-agents: all ## Claude Code, Codex and Gemini CLI against the scripted model server (installs 1.1 GB)
 	tests/run tests/agents/agents.test.mjs
+
+test-deploy: ## build docker-compose.yml's image and run a task in it; needs a docker engine
+	tests/deploy/run
 
 contract: all ## the sandbox host protocol, against the local host
 	tests/run contract
