@@ -143,6 +143,8 @@ describe('every operation answers as documented', () => {
 		assert.equal(done.artifacts[0].name, 'notes.txt', await chomp.output(id));
 		await waitFor('its output is there', async () => /words/.test(await must('GET', `/api/sandbox/output/${id}`)));
 		assert.equal(await must('GET', `/api/tasks/${id}/artifacts/notes.txt`), 'x');
+		await waitFor('its film is there', async () => (await chomp.api.get(`/api/tasks/${id}/sessions/s1/recording`)).status === 200);
+		assert.match(await must('GET', `/api/tasks/${id}/sessions/s1/recording`), /^\{"version":\s*2/);
 		/* its agent's own answer is the one that the box got; here the owner's refusal */
 		await refused(403, 'forbidden', 'POST', `/api/tasks/${id}/artifacts/notes.txt`, 'x');
 	});
