@@ -193,6 +193,20 @@ custom_base_url() {
 	printf '%s' "$url"
 }
 
+# ---- a conversation that has become too long --------------------------------------------------------------------------------
+
+readonly CONTEXT_FULL='The conversation was too long for the model; the work so far is kept.'
+readonly CONTEXT_HANDOFFS=3
+
+# Whether the agent stopped for its context limit. The next session begins afresh with what is there; when that has happened
+# CONTEXT_HANDOFFS times in a row it would not get further, and this is a failure like another.
+context_is_full() {
+	grep -qiE 'context.?(length|window|limit|size)|maximum context|prompt is too long|too many (input )?tokens|input.{1,20}too long' <<<"$1" || return
+	jq -e --arg mark "$CONTEXT_FULL" --argjson most "$CONTEXT_HANDOFFS" '
+		length < $most or (.[-$most:] | all(.result == "handoff" and ((.summary // "") | startswith($mark))) | not)' \
+		"${CHOMP_HISTORY_FILE:-/dev/null}" >/dev/null 2>&1
+}
+
 # ---- limits of a provider ----------------------------------------------------------------------------------------------------
 
 # When the limit that this message speaks of is over, as RFC 3339; non-zero when it speaks of none, or does not say when.

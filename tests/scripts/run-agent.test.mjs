@@ -417,6 +417,27 @@ describe('changes.patch', { concurrency: 4 }, () => {
 	});
 });
 
+describe('a gate', () => {
+	test('that hangs is ended after its time, and what it started with it; that is no pass', async () => {
+		const hangs = makeRepo(path.join(tempDir(), 'hangs'), { 'gates/health.sh': 'echo begun\ntrap "" TERM\necho $$ >"$HOME/gate-pid"\nsleep 600 & wait; sleep 600\n' });
+		const t = Date.now();
+		const s = await session({ source: hangs, prompt: 'echo x >new', env: { GATE_SECONDS: '2' }, reply: (rq) => (rq.path.endsWith('/gate') ? { body: { next: 'failed', sessionId: 's1', token: null } } : undefined) });
+		assert.ok(Date.now() - t < 120_000);
+		assert.equal(s.code, 1, s.output);
+		const verdict = s.of('gate')[0].json;
+		assert.deepEqual([verdict.passed, verdict.exit_code, verdict.attempt, verdict.changed], [false, 124, 1, false]);
+		assert.match(verdict.output, /^begun\n[^]*ended after its 2 s/);
+		assert.equal(isAlive(Number(fs.readFileSync(path.join(s.home, 'gate-pid'), 'utf8'))), false);
+		assert.equal(s.closing, undefined, 'the verdict has closed it');
+	});
+	test('whose verdict cannot be told is no success', async () => {
+		const fine = makeRepo(path.join(tempDir(), 'fine'), { 'gates/health.sh': 'exit 0\n' });
+		const s = await session({ source: fine, prompt: 'echo x >new', env: { CHOMP_RETRY_SECONDS: '1' }, reply: (rq) => (rq.path.endsWith('/gate') ? { status: 500, body: {} } : undefined) });
+		assert.equal(s.code, 1);
+		assert.equal(s.of('done').length, 0);
+	});
+});
+
 describe('a repository that we may write to', () => {
 	const bareRepo = () => {
 		const bare = path.join(tempDir(), 'mine.git');
@@ -585,8 +606,8 @@ describe('custom agents', { concurrency: 4 }, () => {
 
 describe('event streams', () => {
 	// pi, played by a script: what run-agent makes of its events
-	const played = (script, more = {}) => {
-		const dir = boxDir({ prompt: 'x' });
+	const played = (script, more = {}, history = []) => {
+		const dir = boxDir({ prompt: 'x', history });
 		fs.mkdirSync(path.join(dir, 'agents/pi/bin'), { recursive: true });
 		fs.writeFileSync(path.join(dir, 'agents/pi/bin/pi'), `#!/bin/bash\nend() { printf '{"type":"message_end","message":{"role":"assistant","stopReason":"%s","errorMessage":"%s","content":[{"type":"text","text":"%s"}],"usage":{"input":%s,"output":%s,"cacheRead":0,"cacheWrite":0}}}\\n' "$@"; }\n${script}\n`, { mode: 0o755 });
 		return session({ dir, agent: 'pi', router: 'custom', model: 'm', env: { CUSTOM_BASE_URL: 'http://127.0.0.1:9/v1', ...more }, source: repo });
@@ -621,6 +642,22 @@ describe('event streams', () => {
 	test('no answer of the model is failed, with what pi said', async () => {
 		const s = await played('echo "Warning: bad day" >&2; exit 0');
 		assert.match(s.closing.json.reason, /without an answer of the model: Warning: bad day/);
+	});
+	test('a conversation that became too long is a handoff with the last words, three times at most', async () => {
+		const long = 'end error "400 maximum context length is 128000 tokens" "as far as I came" 5 5; exit 0';
+		const s = await played(long);
+		assert.equal(s.closing.verb, 'handoff');
+		assert.match(s.closing.json.summary, /^The conversation was too long[^]*maximum context[^]*as far as I came$/);
+		assert.equal(s.of('update').at(-1).json.usage.input, 5);
+		const again = await played(long, {}, Array.from({ length: 3 }, () => ({ result: 'handoff', summary: s.closing.json.summary })));
+		assert.equal(again.closing.verb, 'fail');
+	});
+	test('a limit that says when it is over is a park, one that does not is a failure', async () => {
+		const parked = await played('end error "429 rate limit reached, try again in 90s" "" 5 5; exit 0');
+		assert.equal(parked.closing.verb, 'handoff');
+		const wait = Date.parse(parked.closing.json.parked_until) - parked.calls.at(-1).at;
+		assert.ok(wait > 60_000 && wait <= 92_000, String(wait));
+		assert.equal((await played('end error "429 rate limit reached" "" 5 5; exit 0')).closing.verb, 'fail');
 	});
 	test('its exit code is failed too', async () => {
 		const s = await played('end stop "" hi 1 1; exit 9');
