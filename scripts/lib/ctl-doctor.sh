@@ -216,7 +216,7 @@ doctor_callback() {
     "${PUBLIC_CALLBACK_URL%/}/api/tasks/update" 2>/dev/null)
   [ "$status" = 401 ] && good "callbacks reach us at $PUBLIC_CALLBACK_URL (seen from this machine)" ||
     bad "callbacks do not reach us at $PUBLIC_CALLBACK_URL: 401 is wanted for one without a token, and $status came" \
-      "the proxy or tunnel in front of chomp has to pass POST /api/tasks/ on to $CALLBACK_URL (docs/CLOUDFLARE.md)"
+      "the proxy or tunnel in front of chomp has to pass POST /api/tasks/ on to $CALLBACK_URL, and its name has to be in CHOMP_PUBLIC_ORIGINS (docs/CLOUDFLARE.md)"
 }
 
 doctor_agents() {

@@ -10,6 +10,8 @@ import { noCloudHost, startCloudHost } from '../lib/cloud-host.mjs';
 import { repoRoot } from '../lib/build.mjs';
 import { startInstance } from '../lib/instance.mjs';
 import { request } from '../lib/http.mjs';
+import { serveRepo } from '../lib/git-server.mjs';
+import { makeRepo, tempDir } from '../lib/repo.mjs';
 import { viewer } from '../lib/viewer.mjs';
 import { waitFor } from '../lib/wait.mjs';
 
@@ -52,6 +54,19 @@ describe('chomp with the Cloudflare host', { skip: noCloudHost }, () => {
 		const t = await chomp.until(id, (now) => now.sessions[0].exit_code !== undefined && now.sessions[0].exit_code !== null);
 		assert.equal(t.sessions[0].exit_code, 9);
 		assert.match(t.error, /exit code 9/);
+	});
+
+	test('what it changed in a repository comes back as a patch before its container goes', async (t) => {
+		const dir = tempDir('chomp-cloud-repo');
+		const repo = await serveRepo(makeRepo(path.join(dir, 'r'), { 'README.md': 'one\n' }));
+		t.after(async () => {
+			await repo.close();
+			fs.rmSync(dir, { recursive: true, force: true });
+		});
+		const id = await shell('echo two >>README.md', { repo_url: repo.url });
+		await chomp.until(id, 'done');
+		const said = await chomp.api.get(`/api/tasks/${id}/artifacts/changes.patch`);
+		assert.match(said.text, /^\+two$/m);
 	});
 
 	test('a viewer sees the agent live and types to it; Ctrl-C and the size of the window reach it; it is told the end', async () => {

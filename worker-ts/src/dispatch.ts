@@ -7,6 +7,9 @@ import type { Call } from './router';
 import { sandboxId } from './id';
 import { readDispatch } from './schema';
 
+// what keeps the agent in, for people
+const BOUNDARY = 'a container on Cloudflare, in a virtual machine of its own; it reaches the internet';
+
 export async function dispatch({ request, env, ctx }: Call): Promise<Response> {
 	const d = await readDispatch(request);
 	const agent = d.variables['AGENT'] ?? '';
@@ -17,5 +20,5 @@ export async function dispatch({ request, env, ctx }: Call): Promise<Response> {
 	// a caller that hangs up must not leave half a start behind
 	ctx.waitUntil(started);
 	await unpack(started);
-	return json({ sandboxId: id, status: 'started' });
+	return json({ sandboxId: id, status: 'started', boundary: BOUNDARY });
 }

@@ -19,6 +19,7 @@ export async function logs({ env, id, url }: Call): Promise<Response> {
 	return bytes(piece.bytes, { 'X-Log-Start': String(piece.start), 'X-Log-End': String(piece.end) });
 }
 
+// Neither a recording nor the times to make one from.
 export function recording({ id }: Call): Response {
 	throw notFound(`this host has no recording of ${id}`);
 }

@@ -35,6 +35,7 @@ const routes: Route[] = [
 	{ path: '/kill/', method: 'POST', run: kill },
 	{ path: '/logs/', method: 'GET', run: logs },
 	{ path: '/recording/', method: 'GET', run: recording },
+	{ path: '/film/', method: 'GET', run: recording },
 	{ path: '/ws/terminal/', method: 'GET', run: terminal },
 	{ path: '/health', method: 'GET', run: health, open: true },
 ];

@@ -130,6 +130,7 @@ describe('a look', () => {
 		expect(await status(id)).toEqual({ sandboxId: id, alive: false, running: false });
 		expect((await ask('GET', `/logs/${id}`)).status).toBe(404);
 		expect((await ask('GET', `/recording/${id}`)).status).toBe(404);
+		expect((await ask('GET', `/film/${id}`)).status).toBe(404);
 		expect((await ask('GET', `/ws/terminal/${id}`, { headers: { Upgrade: 'websocket' } })).status).toBe(404);
 		expect(calls).toEqual([]);
 	});
