@@ -53,7 +53,7 @@ export async function start(env: Env, id: string, { variables, files }: Start): 
 		);
 		if (!process.pid) throw new Error('the container did not start the agent: its process has no pid');
 	} catch (e) {
-		throw isFull(e) ? busy('Cloudflare has no container for us now', 10) : e;
+		throw isFull(e) ? busy('Cloudflare has no container for us now') : e;
 	}
 }
 
