@@ -242,6 +242,77 @@ static void the_longest_prompt_fits(void **state)
 	assert_text(text(body_of(kit.calls[0]), "prompt"), prompt);
 }
 
+/* The body for a task as it is, with one session of an agent. */
+static struct json_object *built(struct task *t, const char *agent)
+{
+	struct session s = { .id = "s1", .agent = agent, .model = "m", .dispatch.id = "d" };
+	struct payload_input in = {
+		.var = kit.var, .callback_url = "http://x", .task = t, .session = &s
+	};
+	struct json_object *o;
+	struct strbuf out;
+	size_t left_out;
+	struct errinfo e;
+
+	t->id = 7;
+	t->sessions = &s;
+	t->session_count = 1;
+	strbuf_init(&out);
+	assert_ok(payload_build(&in, &kit.a, &out, &left_out, &e), &e);
+	assert_ok(json_parse(&kit.a, out.buf, out.len, &o, &e), &e);
+	strbuf_release(&out);
+	return o;
+}
+
+static void a_comment_of_a_review_is_the_next_prompt(void **state)
+{
+	struct task t = { .prompt = "do it",
+			  .review = { true, REVIEW_SENT_BACK, "do it better" } };
+
+	(void)state;
+	assert_text(text(built(&t, "pi"), "prompt"),
+		    "do it\n\nThe result of an earlier session was reviewed and sent back with this "
+		    "comment:\ndo it better\n");
+	assert_text(text(built(&t, "shell"), "prompt"), "do it better");
+	t.review.state = REVIEW_WAITING;
+	assert_text(text(built(&t, "pi"), "prompt"), "do it");
+}
+
+static void gate_and_budget_come_along(void **state)
+{
+	struct task t = { .prompt = "x",
+			  .gate = "gates/x.sh",
+			  .gate_edits = true,
+			  .tokens = 30,
+			  .token_budget = 100 };
+
+	(void)state;
+	struct json_object *o = built(&t, "pi"), *env = member(o, "env");
+	assert_text(text(o, "gate"), "gates/x.sh");
+	assert_text(text(env, "GATE_SCRIPT"), "gates/x.sh");
+	assert_text(text(env, "GATE_EDITS"), "1");
+	assert_text(text(env, "TOKENS_LEFT"), "70");
+	assert_text(text(env, "TOKEN_BUDGET"), "100");
+	t = (struct task){ .prompt = "x", .tokens = 30 };
+	env = member(built(&t, "pi"), "env");
+	assert_null(text(env, "GATE_SCRIPT"));
+	assert_null(text(env, "TOKENS_LEFT"));
+}
+
+static void the_token_of_github_goes_to_its_repositories_alone(void **state)
+{
+	struct errinfo e;
+	struct task t = { .prompt = "x", .repo_url = "https://github.com/a/b.git" };
+
+	(void)state;
+	assert_ok(key_write(kit.var, &kit.a, "GITHUB_TOKEN", "ghp_1", &e), &e);
+	assert_text(text(member(built(&t, "shell"), "env"), "GITHUB_TOKEN"), "ghp_1");
+	t.repo_url = "https://github.com.example.org/a/b.git";
+	assert_null(text(member(built(&t, "shell"), "env"), "GITHUB_TOKEN"));
+	t.repo_url = NULL;
+	assert_null(text(member(built(&t, "shell"), "env"), "GITHUB_TOKEN"));
+}
+
 int main(void)
 {
 	static struct plan p;
@@ -254,5 +325,8 @@ int main(void)
 	kit_test(&p, earlier_sessions_come_along_oldest_first);
 	kit_test(&p, the_newest_history_that_fits_is_sent);
 	kit_test(&p, the_longest_prompt_fits);
+	kit_test(&p, a_comment_of_a_review_is_the_next_prompt);
+	kit_test(&p, gate_and_budget_come_along);
+	kit_test(&p, the_token_of_github_goes_to_its_repositories_alone);
 	return plan_run("payload", &p);
 }
