@@ -11,22 +11,9 @@
 #include "store/agents.h"
 #include "store/settings.h"
 
-enum { PREVIEW_TAIL = 4, PREVIEW_MIN = 12, TIMEOUT_MAX_S = 7 * 24 * 3600, ACTIVE_MAX = 1000, ALLOW_MAX = 20 };
+enum { TIMEOUT_MAX_S = 7 * 24 * 3600, ACTIVE_MAX = 1000, ALLOW_MAX = 20 };
 
 /* ---- keys ---- */
-/* Never more than half of it: the last four characters of a long key, nothing of a short one. */
-static const char *preview(struct arena *a, const char *value)
-{
-	size_t len = strlen(value), from = len;
-
-	if (len < PREVIEW_MIN)
-		return "****";
-	from = len - PREVIEW_TAIL;
-	while (from < len && ((unsigned char)value[from] & 0xC0) == 0x80)
-		from++;
-	return arena_printf(a, "****%s", value + from);
-}
-
 static const char *const router_titles[][2] = {
 	{ "cf-ai", "Cloudflare AI Gateway" }, { "openrouter", "OpenRouter" }, { "zen", "OpenCode Zen" },
 	{ "custom", "Custom" },		      { "", "Providers" },
@@ -51,7 +38,7 @@ static enum err write_routers(struct app *app, struct request *rq, struct jw *w,
 			jw_str(w, "env_var", key_names[i].env_var);
 			jw_str(w, "name", key_names[i].name);
 			jw_bool(w, "set", value != NULL);
-			jw_str(w, "preview", value != NULL ? preview(&rq->arena, value) : NULL);
+			jw_str(w, "preview", value != NULL ? key_preview(&rq->arena, value) : NULL);
 			jw_object_end(w);
 		}
 		jw_array_end(w);
@@ -85,7 +72,7 @@ enum err api_config_keys(struct app *app, struct request *rq, struct response *r
 	jw_object(&w, NULL);
 	jw_str(&w, "key", name);
 	jw_bool(&w, "set", *value != '\0');
-	jw_str(&w, "preview", *value != '\0' ? preview(&rq->arena, value) : NULL);
+	jw_str(&w, "preview", *value != '\0' ? key_preview(&rq->arena, value) : NULL);
 	jw_object_end(&w);
 	response_header(rs, "HX-Trigger", "refreshTasks");
 	return ERR_OK;

@@ -53,10 +53,21 @@ enum err api_login_code(struct app *app, struct request *rq, struct response *rs
 	return start_session(app, rq, rs, e);
 }
 
+/* everywhere=true: every browser, by a new key for their cookies; the relay sees it and ends their live connections. */
 enum err api_logout(struct app *app, struct request *rq, struct response *rs, struct errinfo *e)
 {
-	enum err rc = rq->session != NULL ? secret_sign_out(app->var, rq->session, app->now(), e) : ERR_OK;
+	bool everywhere = false;
+	struct form f;
+	enum err rc = form_read(rq, &f, e);
 
+	if (rc != ERR_OK || (rc = form_bool_opt(&f, "everywhere", &everywhere, e)) != ERR_OK)
+		return rc;
+	if (everywhere && rq->who != WHO_OWNER)
+		return err_set(e, ERR_NO_TOKEN, 0, "log in first: only the owner signs out every browser");
+	if (everywhere)
+		rc = secret_renew(app->var, SECRET_COOKIE, e);
+	else if (rq->session != NULL)
+		rc = secret_sign_out(app->var, rq->session, app->now(), e);
 	if (rc != ERR_OK)
 		return rc;
 	response_redirect(rs, "/login");

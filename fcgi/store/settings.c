@@ -6,6 +6,8 @@
 #include "core/number.h"
 #include "store/document.h"
 
+enum { PREVIEW_TAIL = 4, PREVIEW_MIN = 12 };
+
 const struct key_name key_names[] = {
 	{ "CLOUDFLARE_API_TOKEN", "API Token", "cf-ai" },
 	{ "CLOUDFLARE_ACCOUNT_ID", "Account ID", "cf-ai" },
@@ -175,6 +177,18 @@ static enum err write_keys(const struct json_object *old, struct strbuf *out, vo
 	jw_object_end(&c->w);
 	strbuf_putc(out, '\n');
 	return ERR_OK;
+}
+
+const char *key_preview(struct arena *a, const char *value)
+{
+	size_t len = strlen(value), from = len;
+
+	if (len < PREVIEW_MIN)
+		return "****";
+	from = len - PREVIEW_TAIL;
+	while (from < len && ((unsigned char)value[from] & 0xC0) == 0x80)
+		from++;
+	return arena_printf(a, "****%s", value + from);
 }
 
 enum err key_write(const char *var, struct arena *a, const char *env_var, const char *value, struct errinfo *e)

@@ -47,6 +47,8 @@ const struct key_name *key_find(const char *env_var); /* NULL: not a key chomp k
 
 /* The value, or NULL when it is not set. */
 enum err key_read(const char *var, struct arena *a, const char *env_var, const char **out, struct errinfo *e);
+/* What may be shown of a value, to tell it from others: never more than half, nothing of a short one. */
+const char *key_preview(struct arena *a, const char *value);
 /* value "" deletes. */
 enum err key_write(const char *var, struct arena *a, const char *env_var, const char *value, struct errinfo *e);
 
