@@ -1,6 +1,6 @@
 <?cs include:"head.cs" ?>
 <main class="column">
-<section class="sheet" aria-labelledby="error-title">
+<section class="sheet-page" aria-labelledby="error-title">
 <h1 id="error-title" class="sheet-title"><?cs var:heading ?></h1>
 <p class="alert" role="alert" dir="auto"><?cs var:message ?></p>
 <?cs if:advice ?><p class="help"><?cs var:advice ?><?cs if:request ?> <code><?cs var:request ?></code><?cs /if ?></p><?cs /if ?>

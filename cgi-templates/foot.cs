@@ -6,5 +6,7 @@
 <?cs /if ?>
 </footer>
 </div>
+<?cs # What has just happened, and what can be done about it (toast.js): above everything, and told to screen readers ?>
+<div id="toast" class="toast" role="status" aria-live="polite" popover="manual"></div>
 </body>
 </html>

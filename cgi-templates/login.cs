@@ -1,6 +1,6 @@
 <?cs include:"head.cs" ?>
 <main class="column">
-<section class="sheet" aria-labelledby="login-title">
+<section class="sheet-page" aria-labelledby="login-title">
 <h1 id="login-title" class="sheet-title">Log in</h1>
 <?cs if:message ?><p class="alert" role="alert"><?cs var:message ?></p><?cs /if ?>
 <form class="form" action="/login" method="post">

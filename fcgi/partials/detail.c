@@ -41,7 +41,9 @@ static struct badge badge_of(const struct task *t, const struct session *open)
 			return (struct badge){ "Unknown", "badge badge-orange", false };
 		return (struct badge){ "Running", "badge badge-green", true };
 	case STATUS_DONE:
-		return (struct badge){ "✓ Done", "badge badge-green", false };
+		if (t->review.state == REVIEW_WAITING)
+			return (struct badge){ "For review", "badge badge-blue", false };
+		return (struct badge){ task_verified(t) ? "✓ Verified" : "✓ Done", "badge badge-green", false };
 	case STATUS_FAILED:
 		return (struct badge){ "✗ Failed", "badge badge-red", false };
 	case STATUS_QUEUED:
@@ -57,6 +59,15 @@ static bool output_grows(const struct task *t, int64_t now)
 	const struct session *last = task_last_session(t);
 
 	return t->status == STATUS_ACTIVE || (last != NULL && last->ended_at > 0 && now - last->ended_at < AFTERGLOW_MS);
+}
+
+static void fill_review(struct arena *a, const struct task *t, struct view *v)
+{
+	view_flag(v, "for_review", t->status == STATUS_DONE && t->review.state == REVIEW_WAITING);
+	view_text(v, "review_word", t->review.state == REVIEW_APPROVED	 ? "Approved"
+				    : t->review.state == REVIEW_SENT_BACK ? "Sent back"
+									  : NULL);
+	view_text(v, "review_comment", text_shown(a, t->review.comment));
 }
 
 static void fill_standing(struct arena *a, const struct task *t, int64_t now, struct view *v)
@@ -75,6 +86,8 @@ static void fill_standing(struct arena *a, const struct task *t, int64_t now, st
 	} else if (last != NULL && last->ended_at > 0 && t->status != STATUS_QUEUED) {
 		view_text(v, "took", text_took(a, last->ended_at - last->started_at));
 	}
+	if (t->status == STATUS_QUEUED && t->parked_until > now)
+		view_text(v, "parked", text_date(a, t->parked_until, now));
 	view_flag(v, "is_active", t->status == STATUS_ACTIVE);
 	view_flag(v, "is_queued", t->status == STATUS_QUEUED);
 	view_flag(v, "is_finished", t->status == STATUS_DONE || t->status == STATUS_FAILED);
@@ -96,7 +109,7 @@ static void fill_long(struct arena *a, struct view *v, const char *name, const c
 	view_flag(v, arena_printf(a, "%s_long", name), lines >= LONG_LINES || strlen(text) >= LONG_BYTES);
 }
 
-static void fill_facts(struct arena *a, const struct task *t, int64_t now, struct view *v)
+static void fill_facts(struct roster *r, struct arena *a, const struct task *t, int64_t now, struct view *v)
 {
 	const struct session *last = task_last_session(t);
 	const char *agent = last != NULL && last->agent != NULL ? last->agent : t->platform;
@@ -111,15 +124,15 @@ static void fill_facts(struct arena *a, const struct task *t, int64_t now, struc
 	view_text(v, "branch", text_shown(a, t->branch));
 	view_text(v, "used_router", text_shown(a, last != NULL && last->router != NULL ? last->router : t->router));
 	view_text(v, "used_model", text_shown(a, last != NULL && last->model != NULL ? last->model : t->model));
-	view_text(v, "agent", text_shown(a, agent_label(agent)));
-	view_text(v, "agent_class", agent_class(agent));
+	view_text(v, "agent", agent_face(r, agent).name);
+	view_text(v, "agent_class", agent_face(r, agent).class);
+	view_text(v, "used_gate", text_shown(a, t->gate));
 	view_text(v, "created", text_date(a, t->created, now));
 	if (last != NULL)
 		view_text(v, "started", text_date(a, last->started_at, now));
 	if (t->session_count > 0)
 		view_num(v, "session_count", (int64_t)t->session_count);
 	tokens_fill(a, t, v);
-	view_text(v, "bar_class", "bar");
 	/* A session's summary is in the timeline already. */
 	bool told = last != NULL && last->summary != NULL && t->result != NULL && strcmp(last->summary, t->result) == 0;
 	fill_long(a, v, "result", told ? NULL : t->result);
@@ -136,7 +149,7 @@ static bool plain_sid(const char *sid)
 static const char *pill_class(enum result r)
 {
 	static const char *const classes[] = {
-		[RESULT_OPEN] = "pill pill-green",	[RESULT_DONE] = "pill pill-green",
+		[RESULT_OPEN] = "pill pill-grey",	[RESULT_DONE] = "pill pill-green",
 		[RESULT_FAILED] = "pill pill-red",	[RESULT_HANDOFF] = "pill pill-blue",
 		[RESULT_GATE_FAILED] = "pill pill-orange", [RESULT_CANCELLED] = "pill pill-grey",
 		[RESULT_LOST] = "pill pill-orange",	[RESULT_BUDGET] = "pill pill-orange",
@@ -147,7 +160,7 @@ static const char *pill_class(enum result r)
 
 static const char *pill_label(enum result r)
 {
-	return r == RESULT_OPEN ? "running" : r == RESULT_GATE_FAILED ? "gate failed" : result_name(r);
+	return r == RESULT_OPEN ? "no result" : r == RESULT_GATE_FAILED ? "gate failed" : result_name(r);
 }
 
 /* The dispatcher's or the host's trouble with this session, if any. */
@@ -170,23 +183,39 @@ static const char *trouble(struct arena *a, const struct session *s, int64_t now
 	return NULL;
 }
 
+/* What the gate said of this session's work: its end is shown, the whole log is among the files. */
+static void fill_gate(struct arena *a, const struct gate_verdict *g, struct view *v)
+{
+	if (!g->known)
+		return;
+	view_text(v, "gate", g->passed ? "Gate passed" : "Gate failed");
+	view_text(v, "gate_class", g->passed ? "gate gate-passed" : "gate gate-failed");
+	view_text(v, "gate_name", text_shown(a, g->name));
+	view_num(v, "gate_attempt", g->attempt);
+	view_num(v, "gate_exit", g->exit_code);
+	view_flag(v, "gate_changed", g->changed);
+	view_text(v, "gate_output", g->output != NULL && *g->output != '\0' ? text_shown(a, g->output) : NULL);
+}
+
 /* told: a text the page shows already. */
-static void fill_session(struct arena *a, const struct session *s, const char *told, int64_t now, struct view *v)
+static void fill_session(struct roster *r, struct arena *a, const struct session *s, const char *told, int64_t now,
+			 struct view *v)
 {
 	bool open = session_open(s), again = told != NULL && s->summary != NULL && strcmp(told, s->summary) == 0;
 
 	view_text(v, "sid", plain_sid(s->id) ? s->id : NULL);
-	view_text(v, "agent", text_shown(a, agent_label(s->agent)));
+	view_text(v, "agent", agent_face(r, s->agent).name);
 	view_text(v, "model", text_shown(a, s->model));
 	view_text(v, "started", text_date(a, s->started_at, now));
 	view_text(v, "took", open ? "running" : text_took(a, s->ended_at - s->started_at));
 	view_text(v, "tokens", s->reported ? text_count(a, s->tokens) : NULL);
-	view_text(v, "pill", pill_label(s->result));
+	view_text(v, "pill", open ? NULL : pill_label(s->result));
 	view_text(v, "pill_class", pill_class(s->result));
 	fill_long(a, v, "summary", again ? NULL : s->summary);
 	if (s->has_exit_code)
 		view_num(v, "exit_code", s->exit_code);
 	view_text(v, "trouble", trouble(a, s, now));
+	fill_gate(a, &s->gate, v);
 }
 
 /* ---- output ---- */
@@ -271,6 +300,7 @@ static const char *detail_etag(struct app *app, struct request *rq, const struct
 enum err partial_detail(struct app *app, struct request *rq, struct response *rs, struct errinfo *e)
 {
 	struct arena *a = &rq->arena;
+	struct roster roster = { .app = app, .arena = a };
 	struct task t;
 	int64_t id, now = app->now();
 	enum err rc = request_id(rq->params[0], &id, e);
@@ -288,16 +318,18 @@ enum err partial_detail(struct app *app, struct request *rq, struct response *rs
 	view_text(v, "etag", arena_printf(a, "\"%s\"", etag));
 	view_flag(v, "ask_delete", asks);
 	fill_standing(a, &t, now, v);
-	fill_facts(a, &t, now, v);
+	fill_review(a, &t, v);
+	fill_facts(&roster, a, &t, now, v);
 	const char *told = t.status == STATUS_FAILED ? t.error : NULL;
 	for (size_t i = 0; i < t.session_count; i++) {
 		bool newest = i + 1 == t.session_count;
 		struct view *item = view_item(v, "sessions");
-		fill_session(a, &t.sessions[i], newest ? told : NULL, now, item);
+		fill_session(&roster, a, &t.sessions[i], newest ? told : NULL, now, item);
 		view_flag(item, "linked", !newest && plain_sid(t.sessions[i].id)); /* the newest one's is on the page */
 	}
 	fill_output(app, a, &t, v);
 	fill_artifacts(a, &t, v);
+	diff_fill(app, a, &t, v);
 	if (t.status == STATUS_QUEUED) {
 		view_text(v, "model", t.model);
 		choices_fill(app, a, t.platform, t.router, v);

@@ -159,8 +159,7 @@ static enum err error_body(struct app *app, struct request *rq, struct response 
 	}
 	if (refused_creation(rq, what) && form_read(rq, &f, e) == ERR_OK) {
 		struct view *v = page_new(app, rq, "New task – chomp");
-		view_text(v, "message", message(what));
-		if (create_fill(app, rq, &f, v, e) == ERR_OK)
+		if (create_refused(app, rq, &f, message(what), v, e) == ERR_OK)
 			return page_send(v, "create.cs", rs, e);
 	}
 	struct view *v = page_new(app, rq, arena_printf(&rq->arena, "%s – chomp", heading(what->code)));

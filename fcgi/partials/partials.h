@@ -11,14 +11,16 @@
 handler_fn page_index;
 /* GET /login: the form that takes the owner's token. */
 handler_fn page_login;
-/* GET /partials/balance: the counters. */
+/* GET /partials/balance: platforms and counters. */
 handler_fn partial_balance;
-/* GET /partials/tasks?tab=active|completed&cursor=: ERR_BAD_INPUT for other tabs and cursors. */
+/* GET /partials/tasks?tab=active|completed&cursor=&pages=&q=: ERR_BAD_INPUT for other tabs, cursors and pages. */
 handler_fn partial_tasks;
 /* GET /partials/detail/{}: ERR_NOT_FOUND; ERR_BAD_INPUT for what is no number. ?ask=delete asks before deleting. */
 handler_fn partial_detail;
 /* GET (and POST, for long prompts) /partials/create?step=1..4&prompt&dir&agent&…: ERR_BAD_INPUT for other steps. */
 handler_fn partial_create;
+/* GET /partials/settings. */
+handler_fn partial_settings;
 
 /*
  * The error as a whole page: what is wrong and what to do.  ERR_NO_TOKEN shows the login form, a task that was refused

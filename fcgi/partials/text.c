@@ -96,6 +96,45 @@ const char *text_shown(struct arena *a, const char *s)
 	return out;
 }
 
+const char *text_utf8(struct arena *a, const char *p, size_t len)
+{
+	struct strbuf sb;
+	size_t i = 0;
+
+	strbuf_init(&sb);
+	while (i < len) {
+		size_t n = 1, left = len - i;
+		while (n < 4 && n < left && ((unsigned char)p[i + n] & 0xC0) == 0x80)
+			n++;
+		if (p[i] != '\0' && utf8_valid(p + i, n))
+			strbuf_add(&sb, p + i, n);
+		else
+			strbuf_puts(&sb, "\xEF\xBF\xBD");
+		i += n;
+	}
+	const char *out = text_shown(a, sb.buf);
+	strbuf_release(&sb);
+	return out;
+}
+
+const char *text_query(struct arena *a, const char *s)
+{
+	struct strbuf sb;
+
+	strbuf_init(&sb);
+	for (; *s != '\0'; s++) {
+		bool plain = (*s >= '0' && *s <= '9') || (*s >= 'a' && *s <= 'z') || (*s >= 'A' && *s <= 'Z') ||
+			     strchr("-._~", *s) != NULL;
+		if (plain)
+			strbuf_putc(&sb, *s);
+		else
+			strbuf_printf(&sb, "%%%02X", (unsigned char)*s);
+	}
+	const char *out = arena_strndup(a, sb.buf, sb.len);
+	strbuf_release(&sb);
+	return out;
+}
+
 const char *text_title(struct arena *a, const char *prompt, bool *whole)
 {
 	const char *p = prompt + strspn(prompt, " \t\r\n\v\f");

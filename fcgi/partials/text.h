@@ -3,6 +3,7 @@
 #define CHOMP_PARTIALS_TEXT_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "core/arena.h"
@@ -23,6 +24,12 @@ const char *text_size(struct arena *a, int64_t bytes);
  * (U+2400 …) instead of vanishing; newlines and tabs stay, CR before a newline goes.
  */
 const char *text_shown(struct arena *a, const char *s);
+
+/* The same for bytes that may be no text at all: what is no UTF-8 becomes U+FFFD. */
+const char *text_utf8(struct arena *a, const char *p, size_t len);
+
+/* For a value in the query of an address: all but letters, digits and -._~ as %XX. */
+const char *text_query(struct arena *a, const char *s);
 
 /* The first line that says something, at most ~160 bytes of it; *whole: nothing was left out. */
 const char *text_title(struct arena *a, const char *prompt, bool *whole);

@@ -18,6 +18,8 @@ const struct route routes[] = {
 	{ "GET", "/partials/balance", ACCESS_OWNER, partial_balance, 0 },
 	{ "GET", "/partials/tasks", ACCESS_OWNER, partial_tasks, 0 },
 	{ "GET", "/partials/create", ACCESS_OWNER, partial_create, 0 },
+	{ "POST", "/partials/create", ACCESS_OWNER, partial_create, 0 },
+	{ "GET", "/partials/settings", ACCESS_OWNER, partial_settings, 0 },
 	{ "GET", "/partials/detail/{}", ACCESS_OWNER, partial_detail, 0 },
 	/* tasks */
 	{ "GET", "/api/state", ACCESS_OWNER, api_state, 0 },
