@@ -21,9 +21,9 @@ export async function startBrowser() {
 	return chromium.launch({ executablePath: CHROMIUM, args: FLAGS });
 }
 
-// A page logged in by a fresh link. `page.faults` collects what no page may do; clean(page) asserts that there was none.
+// A page logged in by a fresh link, without motion unless it is asked for: nothing to wait for, no boot screen. `page.faults` collects what no page may do; clean(page) asserts that there was none.
 export async function open(browser, chomp, { login = true, ...options } = {}) {
-	const context = await browser.newContext(options);
+	const context = await browser.newContext({ reducedMotion: 'reduce', ...options });
 	const page = await context.newPage();
 	page.setDefaultTimeout(20_000);
 	page.faults = [];
@@ -48,6 +48,17 @@ export async function open(browser, chomp, { login = true, ...options } = {}) {
 	return page;
 }
 
+// A page for one test, with its faults looked at in the end.
+export async function withPage(browser, chomp, options, fn) {
+	const page = await open(browser, chomp, options);
+	try {
+		await fn(page);
+		clean(page);
+	} finally {
+		await page.context().close();
+	}
+}
+
 export function clean(page) {
 	assert.deepEqual(page.faults, []);
 }
@@ -68,6 +79,30 @@ export async function axe(page) {
 	await page.evaluate(fs.readFileSync(require.resolve('axe-core/axe.min.js'), 'utf8'));
 	const { violations } = await page.evaluate(() => axe.run(document, { resultTypes: ['violations'] }));
 	return violations.map((v) => `${v.id}: ${v.nodes.map((n) => `${n.target} ${n.any[0]?.message || n.failureSummary}`).join(' | ')}`);
+}
+
+// What is said above everything.
+export const toast = (page, text) => waitFor(`the words ${text}`, async () => text.test(await page.locator('#toast').innerText()),
+	{ context: async () => `${await page.locator('#toast').innerText()}\n${await page.locator('body').innerText()}` });
+export const sheetIsOpen = (page, name) => page.locator(`#${name}-sheet[open]`).waitFor();
+export const sheetsAreShut = (page) => waitFor('no sheet', async () => (await page.locator('dialog[open]').count()) === 0);
+
+// An answer that has come is part of the page, with the focus and the scroll it brings.
+export const settled = (page) => page.waitForFunction(() => !document.querySelector('.htmx-request, .htmx-swapping, .htmx-settling'));
+
+// The wizard from its first step to its last one: what is typed, which agent, which model.
+export async function wizard(page, { prompt, agent, model, button = 'Add to Queue' }) {
+	const press = async (at) => {
+		await page.locator(at).waitFor();
+		await settled(page);
+		await (page.viewportSize().width < 1000 ? page.tap(at) : page.click(at));
+	};
+	await press('#new-task');
+	await page.fill('#prompt', prompt);
+	await press('.wizard .btn-primary');
+	await press(agent ? `button[name=choose][value="${agent}"]` : '.wizard button[name=skip]');
+	if (agent) await press(model ? `button[name=choose][value="${model}"]` : '.wizard button[name=skip]');
+	await press(`.wizard button:text-is("${button}")`);
 }
 
 export const seen = (what, page, text) => waitFor(what, async () => (await page.locator('body').innerText()).includes(text),

@@ -3,7 +3,7 @@
 import { after, before, describe, test } from 'node:test';
 import assert from 'node:assert/strict';
 import { shared } from '../lib/instance.mjs';
-import { axe, clean, fits, open, shot, startBrowser } from './browser.mjs';
+import { axe, clean, fits, open, settled, shot, startBrowser } from './browser.mjs';
 
 const chomp = await shared({ after });
 const browser = await startBrowser();
@@ -22,18 +22,40 @@ const id = {
 	hostile: await make(`cat <<'EOF'\n${HOSTILE}\n${WORD}\nEOF\nchomp fail "$(cat <<'EOF'\n${HOSTILE}${WORD}\nEOF\n)"`, { run: true }),
 	waitingHostile: await make(HOSTILE + WORD, { model: `${HOSTILE.replace('\u001b', '')}x`, dir: '/<b>"', repo_url: `https://example.org/${'r'.repeat(3000)}`, branch: '<i>' }),
 };
+// An agent and keys that are hostile too.
+await chomp.api.post('/api/config/agents', { id: 'x'.repeat(64), name: HOSTILE.replace('\u001b', '').slice(0, 100), command: `${'c'.repeat(3000)} <b>`, models: ['m'.repeat(250)], color: '#0ea5e9' });
+await chomp.api.post('/api/config/keys', { key: 'OPENROUTER_API_KEY', value: `<script>${'k'.repeat(3000)}"'<b>` });
 await chomp.until(id.done, 'done');
 await chomp.until(id.failed, 'failed');
 await chomp.until(id.hostile, 'failed');
 await chomp.until(id.running, (t) => t.tokens === 148000 && t.sessions[0].dispatch.state === 'started');
 
-const pages = () => ({
-	active: '/', completed: '/?tab=completed', running: `/partials/detail/${id.running}`, waiting: `/partials/detail/${id.waiting}`,
-	done: `/partials/detail/${id.done}`, failed: `/partials/detail/${id.failed}`, ask: `/partials/detail/${id.failed}?ask=delete`,
-	hostile: `/partials/detail/${id.hostile}`, 'waiting-hostile': `/partials/detail/${id.waitingHostile}`, create: '/partials/create',
-	filled: `/partials/create?prompt=${encodeURIComponent(HOSTILE)}&agent=${encodeURIComponent(HOSTILE)}&model=x&branch=%22%3E`,
-	login: '/login', error: '/partials/detail/999999',
-});
+// Every screen and state: an address, and what to do there.  Sheets are looked at over the list, pages by themselves.
+const AGENT = `agent=${encodeURIComponent(HOSTILE)}`;
+const VALUES = `prompt=${encodeURIComponent(HOSTILE + WORD)}&dir=${encodeURIComponent(HOSTILE)}&${AGENT}&model=${encodeURIComponent(HOSTILE)}&branch=%22%3E&repo_url=${WORD}`;
+const folds = (page) => page.evaluate(() => document.querySelectorAll('details:not(.ask-small)').forEach((d) => (d.open = true)));
+const screens = {
+	active: ['/'], completed: ['/?tab=completed'], search: ['/?tab=completed&q=%3Cb%3E%22'],
+	running: [`/#task-${id.running}`], waiting: [`/#task-${id.waiting}`, folds], done: [`/#task-${id.done}`, folds], failed: [`/#task-${id.failed}`],
+	ask: [`/partials/detail/${id.failed}?ask=delete`], hostile: [`/#task-${id.hostile}`, folds], 'waiting-hostile': [`/#task-${id.waitingHostile}`, folds],
+	create: ['/#new', folds], 'create-2': ['/partials/create?step=2'], 'create-3': ['/partials/create?step=3&agent=pi', folds], 'create-4': ['/partials/create?step=4&prompt=x&agent=pi'],
+	'hostile-1': [`/partials/create?step=1&prompt=${encodeURIComponent(HOSTILE)}&branch=%22%3E`], 'hostile-4': [`/partials/create?step=4&${VALUES.slice(0, 6000)}`], 'hostile-2': [`/partials/create?step=2&${AGENT}`],
+	settings: ['/#settings', folds], 'settings-page': ['/partials/settings'], login: ['/login'], error: ['/partials/detail/999999'],
+};
+const show = async (page, [route, act]) => {
+	await page.goto('about:blank'); // an address that differs by its # alone loads nothing
+	await page.goto(chomp.url + route);
+	const sheet = { '#task': '#detail', '#new': '#create', '#sett': '#settings' }[new URL(chomp.url + route).hash.slice(0, 5)];
+	if (sheet) await page.locator(`${sheet} > *`).first().waitFor();
+	await settled(page);
+	await act?.(page);
+	await page.evaluate(() => document.fonts.ready);
+};
+const fitsSheets = async (page, what) => {
+	await fits(page, what);
+	const wide = await page.evaluate(() => [...document.querySelectorAll('dialog[open]')].filter((d) => d.scrollWidth > d.clientWidth + 1).map((d) => `${d.id || d.localName}: ${d.scrollWidth} of ${d.clientWidth}`));
+	assert.deepEqual(wide, [], what);
+};
 
 for (const colorScheme of ['light', 'dark']) {
 	describe(colorScheme, () => {
@@ -44,18 +66,17 @@ for (const colorScheme of ['light', 'dark']) {
 		});
 		after(() => page?.context().close());
 
-		for (const what of Object.keys(pages())) {
-			test(`${what}: no fault found by axe, fits from 320 to 1280 px, nothing executed`, async () => {
+		for (const what of Object.keys(screens)) {
+			test(`${what}: no fault found by axe, nothing wider than the window, nothing executed`, async () => {
 				await page.setViewportSize({ width: 390, height: 844 });
-				await page.goto(chomp.url + pages()[what]);
-				await page.evaluate(() => document.fonts.ready);
+				await show(page, screens[what]);
 				await shot(page, `${what}-${colorScheme}-390`);
 				assert.deepEqual(await axe(page), []);
-				for (const width of [320, 360, 600, 1280]) {
+				for (const width of colorScheme === 'light' ? [320, 360, 600, 1280] : []) {
 					await page.setViewportSize({ width, height: 800 });
-					await fits(page, `${what} at ${width}`);
+					await fitsSheets(page, `${what} at ${width}`);
 				}
-				await shot(page, `${what}-${colorScheme}-1280`);
+				if (colorScheme === 'light') await shot(page, `${what}-1280`);
 				clean(page);
 			});
 		}
@@ -82,10 +103,10 @@ test('a word of 10,000 characters costs no time', async () => {
 test('at 390 px and 200 % text everything still fits', async () => {
 	const page = await open(browser, chomp, { viewport: { width: 390, height: 844 } });
 	page.expected = /404/;
-	for (const [what, route] of Object.entries(pages())) {
-		await page.goto(chomp.url + route);
+	for (const what of Object.keys(screens)) {
+		await show(page, screens[what]);
 		await page.evaluate(() => (document.documentElement.style.fontSize = '200%'));
-		await fits(page, `${what} at 200 %`);
+		await fitsSheets(page, `${what} at 200 %`);
 		await shot(page, `${what}-200-percent`);
 	}
 	clean(page);

@@ -164,6 +164,7 @@ export async function startInstance({ env = {}, files = {}, wrap = [], varDir, p
 		api,
 		up,
 		ctl,
+		openSteppers, // for a test that makes its tasks in a browser
 		stop,
 		logTail,
 		processes,

@@ -2,6 +2,7 @@
 
 #include "core/strbuf.h"
 #include "http/form.h"
+#include "partials/parts.h"
 
 #define assert_has(text, want) has((text), (want), true, __FILE__, __LINE__)
 #define assert_lacks(text, want) has((text), (want), false, __FILE__, __LINE__)
@@ -102,7 +103,7 @@ static void dashboard(void **state)
 	assert_has(page, "value=\"49\"");
 	assert_has(page, "Tokens not reported");
 	assert_has(page, "data-age=\"3161\">52m 41s<");
-	assert_has(page, "⚠ stale");
+	assert_has(page, "stale</span>");
 	assert_has(page, "Waiting");
 	assert_has(page, "action=\"/api/tasks/run\"");
 	assert_has(page, "aria-label=\"Run task 3\"");
@@ -196,7 +197,7 @@ static void worked_on_is_asked(void **state)
 	kit_change(running("Half way"), cancelled);
 	const char *page = kit_get(page_index, "/", "", false);
 	assert_lacks(page, "action=\"/api/tasks/delete\"");
-	assert_has(page, "href=\"/partials/detail/1?ask=delete#ask\"");
+	assert_has(page, "href=\"/partials/detail/1?ask=delete#ask-delete\"");
 	assert_has(page, "· held");
 }
 
@@ -276,20 +277,20 @@ static void detail_of_a_run(void **state)
 	const char *page = kit_get(partial_detail, "/partials/detail/1", "", false);
 	assert_has(page, "Running</span>");
 	assert_has(page, "data-age=\"41\" data-stale=\"260\">41s<");
-	assert_has(page, "<h1 class=\"detail-title\" dir=\"auto\">Refactor auth</h1>");
-	assert_has(page, "<dd>148k</dd>");
+	assert_has(page, "dir=\"auto\" tabindex=\"-1\">Refactor auth</h1>");
+	assert_has(page, "<dd>148k <small>of 300k</small></dd>");
 	assert_has(page, "Nov 22, 5:01 PM");
 	assert_has(page, "PKCE done, refresh rotation left");
 	assert_has(page, ">handoff<");
-	assert_has(page, ">running<");
+	assert_has(page, "<span>running</span>");
 	assert_has(page, "<pre>green &lt;b&gt;\nnext\n</pre>");
 	assert_has(page, "box-1");
 	assert_has(page, "action=\"/api/tasks/cancel\"");
 	assert_has(page, "<noscript><meta http-equiv=\"refresh\" content=\"3\"></noscript>");
 	assert_has(page, "hx-get=\"/partials/detail/1\"");
+	assert_has(page, "action=\"/api/tasks/handoff\"");
 	assert_lacks(page, "action=\"/api/tasks/retry\"");
-	assert_lacks(page, "action=\"/api/tasks/delete\"");
-	assert_has(page, "?ask=delete#ask");
+	assert_has(page, "<details id=\"ask-delete\" class=\"ask\" name=\"ask\">");
 	assert_lacks(page, "<h2 class=\"label\">Prompt</h2>");
 }
 
@@ -314,7 +315,7 @@ static void detail_of_ends(void **state)
 	assert_has(page, "exit code 3: no such file\nmore");
 	assert_has(page, "action=\"/api/tasks/delete\"");
 	assert_has(page, "Delete for good");
-	assert_lacks(page, "action=\"/api/tasks/retry\"");
+	assert_has(page, "<details id=\"ask-delete\" class=\"ask\" name=\"ask\" open>");
 }
 
 static void detail_of_waiting(void **state)
@@ -344,7 +345,7 @@ static void detail_of_trouble(void **state)
 	kit_change(1, refused);
 	const char *page = kit_get(partial_detail, "/partials/detail/1", "", true);
 	assert_has(page, "Not started yet (1 attempts, next at Nov 22, 5:01 PM): connection refused");
-	assert_has(kit_get(page_index, "/", "", false), "⚠ not started yet");
+	assert_has(kit_get(page_index, "/", "", false), "not started yet</span>");
 }
 
 static void long_output(void **state)
@@ -423,51 +424,259 @@ static void offers_what_there_is(void **state)
 	(void)state;
 	write_state("agents.json", "{\"my-agent\":{\"name\":\"My <Agent>\",\"command\":\"x\"},\"Bad Id\":{},\"pi\":{}}");
 	write_state("settings.json", "{\"default_agent\":\"opencode\"}");
-	const char *page = kit_get(partial_create, "/partials/create", "", false);
-	assert_has(page, "<option value=\"my-agent\">My &lt;Agent&gt;</option>");
+	const char *page = kit_get(partial_create, "/partials/create", "step=2", false);
+	assert_has(page, "name=\"choose\" value=\"my-agent\"");
+	assert_has(page, ">My &lt;Agent&gt;</bdi>");
 	assert_lacks(page, "Bad Id");
-	assert_has(page, "<option value=\"\">Default (OpenCode)</option>");
-	assert_has(page, "<option value=\"gemini\">Gemini</option>");
-	assert_has(page, "<option value=\"o4-mini\"></option>");
-	const char *first = strstr(page, "value=\"pi\""), *model = strstr(page, "value=\"claude-sonnet-4\"");
+	assert_has(page, "aria-label=\"Skip: let OpenCode do it\"");
+	assert_has(page, "value=\"gemini\"");
+	assert_has(page, "scripts/chompctl agent install pi");
+	const char *first = strstr(page, "value=\"pi\"");
 	assert_null(strstr(first + 1, "value=\"pi\""));
+	page = kit_get(partial_create, "/partials/create", "step=3", false);
+	assert_has(page, "value=\"o4-mini\"");
+	const char *model = strstr(page, "value=\"claude-sonnet-4\"");
 	assert_null(strstr(model + 1, "value=\"claude-sonnet-4\""));
+	page = kit_get(partial_create, "/partials/create", "step=3&agent=shelley", false);
+	assert_has(page, "Models for <bdi class=\"agent-shelley\">Shelley</bdi>");
+	assert_lacks(page, "o4-mini");
 }
 
-static void form_keeps_words(void **state)
+#define VALUES "&prompt=%0Atwo%0Alines+%3Cb%3E&dir=%2Fsrv&agent=pi&model=m%22x&router=custom&branch=b&priority=7"
+
+struct step_row {
+	const char *name, *query;
+	const char *has[6];
+};
+
+/* Each step has its own values in fields and every other one hidden. */
+static const struct step_row steps[] = {
+	{ "the first step asks for the task", "step=1" VALUES,
+	  { "\n\ntwo\nlines &lt;b&gt;</textarea>", "value=\"/srv\"", "name=\"branch\"", "<details class=\"fold\" open>",
+	    "type=\"hidden\" name=\"model\" value=\"m&quot;x\"", "type=\"hidden\" name=\"agent\" value=\"pi\"" } },
+	{ "the second step asks for the agent", "step=2" VALUES,
+	  { "value=\"pi\" aria-current=\"true\"", "name=\"prompt\" value=\"\ntwo\nlines &lt;b&gt;\"",
+	    "type=\"hidden\" name=\"priority\" value=\"7\"", "name=\"at\" value=\"2\"",
+	    "type=\"hidden\" name=\"agent\" value=\"pi\"", "name=\"step\" value=\"1\">Back" } },
+	{ "the third step asks for the model", "step=3" VALUES,
+	  { "maxlength=\"4096\" autocomplete=\"off\" autocapitalize=\"off\" spellcheck=\"false\" placeholder=\"the agent's default\" value=\"m&quot;x\"",
+	    "<option value=\"custom\" selected>", "type=\"hidden\" name=\"agent\" value=\"pi\"",
+	    "type=\"hidden\" name=\"dir\" value=\"/srv\"", "name=\"at\" value=\"3\"", "name=\"step\" value=\"2\">Back" } },
+	{ "the fourth step shows them all", "step=4" VALUES,
+	  { "action=\"/api/tasks\"", "name=\"run\" value=\"true\"", "<bdi class=\"agent-pi\">Pi</bdi>", "<bdi>m&quot;x</bdi>",
+	    "type=\"hidden\" name=\"router\" value=\"custom\"", "formaction=\"/partials/create\"" } },
+	{ "a chosen agent leads to its models", "at=2&choose=opencode" VALUES,
+	  { "Step 3 of 4", "Models for <bdi class=\"agent-opencode\">", "type=\"hidden\" name=\"agent\" value=\"opencode\"",
+	    "placeholder=\"the agent's default\" value=\"\"", "name=\"prompt\"", "name=\"branch\" value=\"b\"" } },
+	{ "the same agent keeps its model", "at=2&choose=pi" VALUES,
+	  { "Step 3 of 4", "value=\"m&quot;x\"", "name=\"agent\" value=\"pi\"", "name=\"dir\"", "name=\"prompt\"", "name=\"branch\"" } },
+	{ "a chosen model leads to the review", "at=3&choose=o3" VALUES,
+	  { "Step 4 of 4", "<bdi>o3</bdi>", "name=\"model\" value=\"o3\"", "name=\"agent\" value=\"pi\"", "name=\"dir\"", "name=\"prompt\"" } },
+	{ "no agent leads to the review", "at=2&skip=true" VALUES,
+	  { "Step 4 of 4", ", the default</dd>", "name=\"router\" value=\"custom\"", "name=\"dir\"", "name=\"prompt\"", "name=\"branch\"" } },
+};
+
+static void wizard_step(void **state)
 {
-	(void)state;
-	const char *page = kit_get(partial_create, "/partials/create",
-				   "step=3&prompt=%0Atwo%0Alines+%3Cb%3E&dir=%2Fsrv&agent=pi&model=m%22x&router=custom&branch=b",
-				   false);
-	assert_has(page, "\n\ntwo\nlines &lt;b&gt;</textarea>");
-	assert_has(page, "value=\"/srv\"");
-	assert_has(page, "value=\"m&quot;x\"");
-	assert_has(page, "<option value=\"pi\" selected>Pi</option>");
-	assert_has(page, "<option value=\"custom\" selected>");
-	assert_has(page, "action=\"/api/tasks\"");
-	assert_has(page, "name=\"run\" value=\"true\"");
+	ROW(struct step_row);
+	const char *page = kit_get(partial_create, "/partials/create", r->query, true);
+
+	for (size_t i = 0; i < sizeof r->has / sizeof r->has[0]; i++)
+		assert_has(page, r->has[i]);
 }
 
-static void form_by_post(void **state)
+static const char *post_create(const char *body)
 {
 	struct request *rq = kit_request("/partials/create", "", false);
 	struct errinfo e;
 
-	(void)state;
 	rq->method = "POST";
 	rq->content_type = "application/x-www-form-urlencoded";
-	rq->body = arena_strdup(&rq->arena, "prompt=long+words&step=2");
+	rq->body = arena_strdup(&rq->arena, body);
 	rq->body_len = strlen(rq->body);
 	assert_ok(partial_create(&kit.app, rq, &kit.rs, &e), &e);
-	assert_has(kit.rs.body.buf, "long words</textarea>");
+	return kit.rs.body.buf;
+}
+
+static void form_by_post(void **state)
+{
+	(void)state;
+	assert_has(post_create("prompt=long+words&step=2"), "type=\"hidden\" name=\"prompt\" value=\"long words\"");
+}
+
+static void nothing_to_do(void **state)
+{
+	(void)state;
+	const char *page = post_create("prompt=+%0A&dir=%2Fsrv&step=2");
+	assert_has(page, "Enter a task");
+	assert_has(page, "Step 1 of 4");
+	assert_has(page, "value=\"/srv\"");
 }
 
 static void unknown_agent_stays(void **state)
 {
 	(void)state;
-	assert_has(kit_get(partial_create, "/partials/create", "agent=aider", false),
-		   "<option value=\"aider\" selected>aider</option>");
+	const char *page = kit_get(partial_create, "/partials/create", "agent=aider&step=2", false);
+	assert_has(page, "value=\"aider\" aria-current=\"true\"");
+}
+
+/* ---- settings ---- */
+static void settings_page(void **state)
+{
+	(void)state;
+	write_state("agents.json", "{\"my-agent\":{\"name\":\"My <Agent>\",\"command\":\"x {prompt}\",\"color\":\"#0ea5e9\"}}");
+	write_state("keys.json", "{\"OPENROUTER_API_KEY\":\"sk-or-0123456789abcdef\",\"CLOUDFLARE_API_TOKEN\":\"short\"}");
+	write_state("settings.json", "{\"auto_run\":true,\"max_active\":7,\"session_timeout\":14400}");
+	const char *page = kit_get(partial_settings, "/partials/settings", "", true);
+	assert_has(page, "2 of 5 keys configured");
+	assert_has(page, "****cdef");
+	assert_lacks(page, "0123456789");
+	assert_lacks(page, "short");
+	assert_has(page, "2 missing");
+	assert_has(page, "<bdi class=\"hue-sky\">My &lt;Agent&gt;</bdi>");
+	assert_has(page, "x {prompt}");
+	assert_has(page, "<code>scripts/chompctl agent install pi</code>");
+	assert_has(page, "name=\"auto_run\" value=\"false\"");
+	assert_has(page, "name=\"paused\" value=\"true\"");
+	assert_has(page, "value=\"7\"");
+	assert_has(page, "value=\"4h\"");
+	assert_has(page, "name=\"everywhere\" value=\"true\"");
+	assert_lacks(page, "<html");
+	assert_has(kit_get(partial_settings, "/partials/settings", "", false), "<html");
+}
+
+static void colours(void **state)
+{
+	static const char *const rows[][2] = {
+		{ "#f00", "hue-red" },	  { "#ff8800", "hue-orange" }, { "#C8A630", "hue-amber" },  { "#22c55e", "hue-green" },
+		{ "#14b8a6", "hue-teal" }, { "#0ea5e9", "hue-sky" },	{ "#4F6EC5", "hue-sky" }, { "#7C3AED", "hue-indigo" },
+		{ "#c026d3", "hue-purple" }, { "#888888", "agent-other" }, { "red", "agent-other" },  { "#12345", "agent-other" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		if (strcmp(agent_color_class(rows[i][0]), rows[i][1]) != 0)
+			print_message("%s: %s\n", rows[i][0], agent_color_class(rows[i][0]));
+		assert_string_equal(agent_color_class(rows[i][0]), rows[i][1]);
+	}
+	assert_string_equal(agent_color_class(NULL), "agent-other");
+}
+
+/* ---- the diff ---- */
+static enum err with_patch(struct task *t, struct arena *a, struct errinfo *e)
+{
+	(void)e;
+	t->artifacts = arena_alloc(a, sizeof *t->artifacts);
+	t->artifacts[0] = (struct artifact){ .name = "changes.patch", .size = 1, .at = kit.now, .session = "s1" };
+	t->artifact_count = 1;
+	return ERR_OK;
+}
+
+static const char *page_of_patch(const char *patch, size_t len)
+{
+	struct staged staged;
+	struct errinfo e;
+
+	kit_change(running("x"), with_patch);
+	assert_ok(artifact_stage(kit.var, 1, patch, len, &staged, &e), &e);
+	assert_ok(artifact_keep(kit.var, &staged, "changes.patch", &e), &e);
+	return kit_get(partial_detail, "/partials/detail/1", "", true);
+}
+
+struct diff_row {
+	const char *name, *patch;
+	const char *has[4], *lacks;
+};
+
+#define GIT_A "diff --git a/a.c b/a.c\nindex 1..2 100644\n--- a/a.c\n+++ b/a.c\n"
+
+static const struct diff_row diffs[] = {
+	{ "lines are counted by file",
+	  GIT_A "@@ -1,3 +1,3 @@ main\n same\n-old\n+new\n+more\n \ndiff --git a/b b/b\nnew file mode 100644\n--- /dev/null\n+++ b/b\n@@ -0,0 +1 @@\n+one\n",
+	  { "2 files", ">+3</span>", ">−1</span>", "<span class=\"diff-how\">new</span>" }, NULL },
+	{ "a removed line may look like a header", GIT_A "@@ -1,2 +1,1 @@\n--- a/x\n same\n",
+	  { "1 file ", ">+0</span>", ">−1</span>", "--- a/x" }, "a/x</bdi>" },
+	{ "binary files have no lines", "diff --git a/p.png b/p.png\nindex 1..2 100644\nBinary files a/p.png and b/p.png differ\n",
+	  { "1 file ", "binary", "Nothing to show", "<bdi>p.png</bdi>" }, NULL },
+	{ "a rename names the new file", "diff --git a/x b/y\nsimilarity index 100%\nrename from x\nrename to y\n",
+	  { "renamed", "<bdi>y</bdi>", ">+0</span>", ">−0</span>" }, NULL },
+	{ "markup in a patch is text", GIT_A "@@ -1 +1 @@\n-<b>\n+<script>alert(1)</script>\n",
+	  { "&lt;script&gt;", "-&lt;b&gt;", ">+1</span>", ">−1</span>" }, "<script>" },
+	{ "what is no patch has no files", "hello\n@@ -1 +1 @@\n+x\n", { "0 files", ">+0</span>", ">−0</span>", "changes.patch" }, "diff-add" },
+	{ "a hunk that lies about its length ends with the file", GIT_A "@@ -1,99 +1,99 @@\n+x\n",
+	  { "1 file ", ">+1</span>", ">−0</span>", "+x" }, NULL },
+};
+
+static void diff(void **state)
+{
+	ROW(struct diff_row);
+	const char *page = page_of_patch(r->patch, strlen(r->patch));
+
+	for (size_t i = 0; i < 4; i++)
+		assert_has(page, r->has[i]);
+	if (r->lacks != NULL)
+		assert_lacks(page, r->lacks);
+}
+
+static void diff_of_bytes(void **state)
+{
+	static const char patch[] = GIT_A "@@ -1 +1 @@\n-\xff\xfe\0x\n+\x1b[31m\xe2\x82\n";
+
+	(void)state;
+	const char *page = page_of_patch(patch, sizeof patch - 1);
+	assert_has(page, "\xef\xbf\xbd");
+	assert_has(page, "\xe2\x90\x9b[31m"); /* the picture of ESC */
+	assert_lacks(page, "\xff");
+}
+
+static void diff_is_cut(void **state)
+{
+	struct strbuf sb;
+
+	(void)state;
+	strbuf_init(&sb);
+	strbuf_puts(&sb, GIT_A "@@ -0,0 +1,50000 @@\n");
+	for (int i = 0; i < 50000; i++)
+		strbuf_puts(&sb, "+many lines\n");
+	const char *page = page_of_patch(sb.buf, sb.len);
+	assert_has(page, ">+50000</span>");
+	assert_has(page, "Not every line is shown");
+	assert_true(strlen(page) < 400 * 1024);
+	strbuf_release(&sb);
+}
+
+/* ---- search and pages ---- */
+static void search(void **state)
+{
+	(void)state;
+	kit_change(running("Paginate the Audit log"), done);
+	kit_change(running("Migrate"), failed);
+	const char *page = kit_get(partial_tasks, "/partials/tasks", "tab=completed&q=audit", true);
+	assert_has(page, "Paginate");
+	assert_lacks(page, "Migrate");
+	assert_has(page, "name=\"q\" maxlength=\"200\" value=\"audit\"");
+	assert_has(kit_get(partial_tasks, "/partials/tasks", "tab=completed&q=no+such+file", true), "Migrate");
+	assert_has(kit_get(partial_tasks, "/partials/tasks", "tab=completed&q=%3Cb%3E%22", true), "&lt;b&gt;&quot;");
+	assert_has(kit_get(page_index, "/", "tab=completed&q=a%26b", false), "tab=completed&amp;q=a%26b\"");
+}
+
+static void several_pages(void **state)
+{
+	char word[32];
+
+	(void)state;
+	for (int i = 1; i <= 120; i++) {
+		(void)snprintf(word, sizeof word, "number %d.", i);
+		kit_prompt(arena_strdup(&kit.a, word));
+	}
+	const char *page = kit_get(partial_tasks, "/partials/tasks", "tab=active&pages=2", true);
+	assert_has(page, "number 100.");
+	assert_lacks(page, "number 101.");
+	assert_has(page, "hx-get=\"/partials/tasks?tab=active&amp;pages=3\"");
+	assert_has(page, "href=\"/?tab=active&amp;cursor=100\"");
+	page = kit_get(partial_tasks, "/partials/tasks", "tab=active&pages=3", true);
+	assert_has(page, "number 120.");
+	assert_lacks(page, "Load more");
 }
 
 /* ---- refusals ---- */
@@ -488,6 +697,8 @@ static const struct refusal_row refusals[] = {
 	{ "a number no task can have", partial_detail, "/partials/detail/99999999999999999999", "", ERR_NOT_FOUND,
 	  "not_found" },
 	{ "an id that is no number", partial_detail, "/partials/detail/x1", "", ERR_BAD_INPUT, "bad_id" },
+	{ "no pages", partial_tasks, "/partials/tasks", "pages=0", ERR_BAD_INPUT, "bad_field" },
+	{ "a thousand pages", partial_tasks, "/partials/tasks", "pages=1000", ERR_BAD_INPUT, "bad_field" },
 	{ "step 0", partial_create, "/partials/create", "step=0", ERR_BAD_INPUT, "bad_field" },
 	{ "step 5", partial_create, "/partials/create", "step=5", ERR_BAD_INPUT, "bad_field" },
 	{ "a step that is no number", partial_create, "/partials/create", "step=one", ERR_BAD_INPUT, "bad_field" },
@@ -552,7 +763,7 @@ static void refused_creation_keeps_words(void **state)
 	assert_has(kit.rs.body.buf, "branch: must not begin with a dash");
 	assert_has(kit.rs.body.buf, "&lt;b&gt; my words</textarea>");
 	assert_has(kit.rs.body.buf, "value=\"-x\"");
-	assert_has(kit.rs.body.buf, "<option value=\"pi\" selected>");
+	assert_has(kit.rs.body.buf, "type=\"hidden\" name=\"agent\" value=\"pi\"");
 }
 
 static void broken_templates(void **state)
@@ -674,7 +885,10 @@ static void hostile_pages(const char *word, struct shape *out, size_t *n)
 	}
 	const char *query = arena_printf(&kit.a, "prompt=%s&dir=%s&repo_url=%s&branch=%s&model=%s&agent=%s&router=%s", q,
 					 q, q, q, q, q, q);
-	out[(*n)++] = shape_of(kit_get(partial_create, "/partials/create", query, false));
+	for (int step = 1; step <= 4; step++)
+		out[(*n)++] = shape_of(kit_get(partial_create, "/partials/create",
+					       arena_printf(&kit.a, "step=%d&%s", step, query), step % 2 == 0));
+	out[(*n)++] = shape_of(kit_get(lists[1], "/partials/tasks", arena_printf(&kit.a, "tab=completed&q=%s", q), true));
 	struct errinfo e = { .code = ERR_BAD_INPUT };
 	(void)snprintf(e.what, sizeof e.what, "%s", word);
 	page_error(&kit.app, kit_request("/", "", false), &kit.rs, &e);
@@ -763,9 +977,17 @@ int main(void)
 	add(&p, "of long output the end is shown, plain", long_output, NULL);
 	add(&p, "files are linked by valid names only", files, NULL);
 	add(&p, "session ids of odd shape are in no address", odd_sids, NULL);
-	add(&p, "the form offers every agent and model once", offers_what_there_is, NULL);
-	add(&p, "the form keeps every word", form_keeps_words, NULL);
-	add(&p, "the form takes long prompts by POST", form_by_post, NULL);
+	ADD_ROWS(diffs, diff);
+	add(&p, "bytes that are no text do not break a diff", diff_of_bytes, NULL);
+	add(&p, "of a long patch all is counted and some is shown", diff_is_cut, NULL);
+	add(&p, "the completed are searched", search, NULL);
+	add(&p, "several pages come at once", several_pages, NULL);
+	add(&p, "settings show what is there and no key", settings_page, NULL);
+	add(&p, "a colour is one that can be read", colours, NULL);
+	add(&p, "the wizard offers every agent and model once", offers_what_there_is, NULL);
+	ADD_ROWS(steps, wizard_step);
+	add(&p, "the wizard takes long prompts by POST", form_by_post, NULL);
+	add(&p, "no task is no second step", nothing_to_do, NULL);
 	add(&p, "an agent that is not known stays chosen", unknown_agent_stays, NULL);
 	ADD_ROWS(refusals, refuses);
 	ADD_ROWS(errors, error_page);
