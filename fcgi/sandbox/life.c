@@ -162,6 +162,15 @@ static void happen(struct life *l, struct box *b, enum event on)
 }
 
 /* ---- events ---- */
+/* Old directories go while the host runs, too: hosts run for months. */
+static void look_for_old(struct life *l)
+{
+	if (clock_mono_ms() - l->looked_ms < LOOK_EVERY_MS)
+		return;
+	table_adopt_all(l);
+	table_sweep(l);
+}
+
 static void log_end(struct life *l, const struct box *b)
 {
 	struct exit_record rec = { 0 };
@@ -196,6 +205,7 @@ static void on_gone(struct life *l, struct box *b)
 		log_end(l, b);
 	happen(l, b, EV_EXIT);
 	table_remove(l, b);
+	look_for_old(l);
 }
 
 static void on_said(struct life *l, struct box *b)

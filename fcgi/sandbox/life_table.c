@@ -198,9 +198,10 @@ void table_adopt_all(struct life *l)
 
 	if (dir == NULL)
 		return;
+	l->looked_ms = clock_mono_ms();
 	while ((d = readdir(dir)) != NULL) {
 		int fd = -1;
-		if (!sandbox_id_valid(d->d_name) || adopt(l, d->d_name) != NULL ||
+		if (!sandbox_id_valid(d->d_name) || table_find(l, d->d_name) != NULL ||
 		    boxdir_open(l->root, d->d_name, &fd, NULL) != ERR_OK)
 			continue;
 		if (fstat(fd, &st) == 0 && is_old(fd, &st) && !boxdir_alive(fd) &&

@@ -8,7 +8,7 @@
 
 #include "sandbox/life.h"
 
-enum { BOX_MAX = 512, SAID_MAX = 200, KEEP_DAYS = 7 };
+enum { BOX_MAX = 512, SAID_MAX = 200, KEEP_DAYS = 7, LOOK_EVERY_MS = 3600 * 1000 };
 
 enum state { STARTING, RUNNING, STOPPING, GONE };
 enum event { EV_READY, EV_KILL, EV_TIMEOUT, EV_EXIT };
@@ -39,6 +39,7 @@ struct life {
 	int sweeper; /* pidfd of the child at work, or -1 */
 	bool sweep_again;
 	uint64_t last_number;
+	int64_t looked_ms; /* monotonic: when the directories were last gone through */
 	struct box *box[BOX_MAX];
 	int len;
 };
@@ -56,7 +57,7 @@ void table_remove(struct life *l, struct box *b);
 void table_set_timer(struct life *l); /* to the nearest deadline */
 bool table_read_said(struct box *b);  /* true when the shim has said all */
 void table_close_ready(struct life *l, struct box *b);
-void table_adopt_all(struct life *l);
+void table_adopt_all(struct life *l); /* and the old ones go to the trash */
 
 /* What a killed, no longer living sandbox leaves: the mark, record and log; its files go to the
  * trash. */

@@ -22,8 +22,7 @@ void limits_default(struct limits *l)
 {
 	int64_t ram = (int64_t)sysconf(_SC_PHYS_PAGES) * sysconf(_SC_PAGESIZE);
 
-	*l = (struct limits){ .processes = 1024, .memory = 8 * GIB, .file = 8 * GIB, .files = 8192, .disk = 20 * GIB,
-			      .tmp = GIB };
+	*l = (struct limits){ .processes = 1024, .memory = 8 * GIB, .file = 8 * GIB, .files = 8192, .tmp = GIB };
 	/* One box must not take the whole machine. */
 	if (ram > 0 && l->memory > ram / 4 * 3)
 		l->memory = ram / 4 * 3;
@@ -41,7 +40,6 @@ static const struct name {
 	{ "memory", offsetof(struct limits, memory), 64 * MIB },
 	{ "file", offsetof(struct limits, file), MIB },
 	{ "files", offsetof(struct limits, files), 64 },
-	{ "disk", offsetof(struct limits, disk), MIB },
 	{ "tmp", offsetof(struct limits, tmp), MIB },
 };
 enum { NAMES = sizeof names / sizeof names[0] };
@@ -94,7 +92,7 @@ static enum err parse_one(struct limits *l, const char *text, size_t len, struct
 		*field(l, &names[i]) = value;
 		return ERR_OK;
 	}
-	return err_set(e, ERR_BAD_INPUT, 0, "limits: %.60s is none of processes, memory, file, files, disk, tmp", text);
+	return err_set(e, ERR_BAD_INPUT, 0, "limits: %.60s is none of processes, memory, file, files, tmp", text);
 }
 
 enum err limits_parse(struct limits *l, const char *text, struct errinfo *e)
@@ -113,9 +111,8 @@ enum err limits_parse(struct limits *l, const char *text, struct errinfo *e)
 const char *limits_text(const struct limits *l, char out[LIMITS_TEXT])
 {
 	(void)snprintf(out, LIMITS_TEXT,
-		       "processes=%" PRId64 ",memory=%" PRId64 ",file=%" PRId64 ",files=%" PRId64 ",disk=%" PRId64
-		       ",tmp=%" PRId64,
-		       l->processes, l->memory, l->file, l->files, l->disk, l->tmp);
+		       "processes=%" PRId64 ",memory=%" PRId64 ",file=%" PRId64 ",files=%" PRId64 ",tmp=%" PRId64,
+		       l->processes, l->memory, l->file, l->files, l->tmp);
 	return out;
 }
 

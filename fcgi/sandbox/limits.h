@@ -1,6 +1,6 @@
 /*
  * What one box may use.  Processes, and memory where a cgroup (v2) is delegated to us, are limited for the whole tree;
- * without one memory is limited for each process.  Disk is measured (usage.h), the rest is the kernel's rlimits.
+ * without one memory is limited for each process.  The rest is the kernel's rlimits.
  */
 #ifndef CHOMP_SANDBOX_LIMITS_H
 #define CHOMP_SANDBOX_LIMITS_H
@@ -15,7 +15,6 @@ struct limits {
 	int64_t memory; /* bytes: of the tree with a cgroup, of the writable memory of each process without */
 	int64_t file;   /* bytes of one file */
 	int64_t files;  /* open at once, in one process */
-	int64_t disk;   /* bytes of workspace and home together */
 	int64_t tmp;    /* bytes of /tmp, which is memory */
 };
 
@@ -30,7 +29,7 @@ enum { LIMITS_TEXT = 200 };
 const char *limits_text(const struct limits *l, char out[LIMITS_TEXT]);
 
 /*
- * Put them on the calling process and all it will start, but disk and tmp.  `tree`: a cgroup limits memory.  Called
+ * Put them on the calling process and all it will start, but tmp.  `tree`: a cgroup limits memory.  Called
  * inside the box's outer user namespace: the kernel counts processes for each namespace (since 5.14), so that boxes do
  * not eat from one plate.  -1 with errno.
  */

@@ -32,7 +32,7 @@ static const char usage[] =
 	"PATH]\n"
 	"         [--lock FILE] [--secret-fd N | --secret-file FILE] [--agents DIR] [--callback "
 	"DIR] [--capacity N]\n"
-	"         [--limits processes=N,memory=N,file=N,files=N,disk=N,tmp=N] [--cgroup DIR]\n"
+	"         [--limits processes=N,memory=N,file=N,files=N,tmp=N] [--cgroup DIR]\n"
 	"SIGTERM stops it and leaves the boxes running; SIGUSR1 ends every box first.\n";
 
 static const struct option long_options[] = {

@@ -86,6 +86,14 @@ static void put_log(struct shim *s, const char *p, size_t len)
 	s->log = -1;
 }
 
+static void film_terminal(struct shim *s)
+{
+	struct winsize ws;
+
+	if (ioctl(s->pty.master, TIOCGWINSZ, &ws) == 0)
+		film_size(&s->film, ws.ws_col, ws.ws_row, s->end.kept);
+}
+
 /*
  * Copy what the terminal has; false when it has nothing now (EAGAIN) or nobody is left at its other end (EIO).  It gives
  * 4 KiB at most per read, and a write costs more than a read: several reads for one write.  A read that brought little has
@@ -103,6 +111,7 @@ static bool copy_terminal(struct shim *s)
 	} while (n > LITTLE && len < sizeof buf);
 	if (len > 0) {
 		const char *out;
+		film_terminal(s); /* after the read: the size is not older than the bytes */
 		size_t told = redact_feed(&s->redact, buf, len, &out);
 		put_log(s, out, told);
 		peers_tell(&s->peers);
@@ -120,14 +129,6 @@ static void flush_terminal(struct shim *s)
 	size_t n = redact_flush(&s->redact, &out);
 	put_log(s, out, n);
 	peers_tell(&s->peers);
-}
-
-static void film_terminal(struct shim *s)
-{
-	struct winsize ws;
-
-	if (ioctl(s->pty.master, TIOCGWINSZ, &ws) == 0)
-		film_size(&s->film, ws.ws_col, ws.ws_row, s->end.kept);
 }
 
 /* ---- how bwrap is doing ---- */

@@ -96,6 +96,28 @@ describe('a recording', () => {
 		assert.equal((await chomp.api.get(`/api/tasks/${id}/sessions/s1/recording`, { bearer: 'wrong' })).status, 401);
 	});
 
+	test('stays when `chompctl gc` clears what finished sandboxes left, and a running one is left alone', async () => {
+		const { id } = await chomp.create({ prompt: 'echo kept; sleep 600', agent: 'shell', run: true });
+		await chomp.until(id, async () => (await chomp.output(id)).includes('kept'));
+		const boxes = path.join(chomp.var, 'sandboxes');
+		const t = await chomp.task(id);
+		const mine = path.join(boxes, t.sessions[0].sandbox_id);
+		const old = path.join(boxes, 'f'.repeat(32));
+		fs.cpSync(mine, old, { recursive: true, filter: (f) => !/ctl$/.test(f) });
+		fs.writeFileSync(path.join(old, 'exit'), '{}');
+		fs.writeFileSync(path.join(old, 'workspace', 'large'), Buffer.alloc(3 << 20));
+		if (process.getuid() === 0) execFileSync('chown', ['-R', 'chomp-box:chomp-box', old]);
+		const said = await chomp.ctl(['gc']);
+		assert.equal(said.code, 0, said.text);
+		assert.match(said.stdout, /finished sandboxes cleared: \d+\nfreed: \d+ MB/);
+		assert.deepEqual([fs.existsSync(path.join(old, 'workspace')), fs.existsSync(path.join(old, 'begun'))], [false, true]);
+		assert.ok(fs.existsSync(path.join(mine, 'workspace')), 'the running one keeps its workspace');
+		fs.utimesSync(path.join(old, 'exit'), 1, 1);
+		assert.equal((await chomp.ctl(['gc'])).code, 0);
+		assert.ok(!fs.existsSync(old), 'an old one goes whole');
+		await chomp.post('cancel', { id });
+	});
+
 	test('goes with its task', async () => {
 		const { id } = await chomp.create({ prompt: 'echo x; chomp update --tokens 5', agent: 'shell', run: true });
 		await ended(id, 'done');
