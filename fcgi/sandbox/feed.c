@@ -63,8 +63,11 @@ static enum err open_log(struct feed *f, struct errinfo *e)
 
 static void hang_up(struct feed *f)
 {
-	if (f->ctl >= 0)
-		close(f->ctl); /* which also takes it out of epoll */
+	if (f->ctl >= 0) {
+		/* Closing alone would not take it out while a child that has not come to its exec holds a copy. */
+		(void)epoll_ctl(f->feeds->epoll, EPOLL_CTL_DEL, f->ctl, NULL);
+		close(f->ctl);
+	}
 	if (f->master >= 0)
 		close(f->master);
 	f->ctl = f->master = -1;
