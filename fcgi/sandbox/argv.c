@@ -220,14 +220,24 @@ void argv_env(struct strbuf *out, const struct box_host *h, const struct dispatc
 		set(out, d->env[i].name, d->env[i].value);
 }
 
+/* What the dispatcher sends besides keys: a budget or a line of a gate's script is text that an agent may well print. */
+static bool is_setting(const char *name)
+{
+	static const char *const settings[] = { "CUSTOM_BASE_URL", "CUSTOM_API", "GATE_SCRIPT",
+						"GATE_EDITS", "TOKEN_BUDGET", "TOKENS_LEFT" };
+
+	for (size_t i = 0; i < sizeof settings / sizeof settings[0]; i++) {
+		if (strcmp(name, settings[i]) == 0)
+			return true;
+	}
+	return false;
+}
+
 void argv_secrets(struct strbuf *out, const struct dispatch *d)
 {
-	static const char *const settings[] = { "CUSTOM_BASE_URL", "CUSTOM_API" };
-
 	strbuf_add(out, d->callback_token, strlen(d->callback_token) + 1);
 	for (size_t i = 0; i < d->env_len; i++) {
-		const char *name = d->env[i].name;
-		if (strcmp(name, settings[0]) != 0 && strcmp(name, settings[1]) != 0)
+		if (!is_setting(d->env[i].name))
 			strbuf_add(out, d->env[i].value, strlen(d->env[i].value) + 1);
 	}
 }

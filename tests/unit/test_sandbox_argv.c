@@ -147,6 +147,25 @@ static void env_row(void **state)
 	strbuf_release(&out);
 }
 
+static void what_is_blanked(void **state)
+{
+	struct dispatch d = sample();
+	struct strbuf out;
+
+	(void)state;
+	d.env[1].name = "TOKEN_BUDGET";
+	d.env[1].value = "300000";
+	d.env[2].name = "GATE_SCRIPT";
+	d.env[2].value = "make test";
+	d.env_len = 3;
+	strbuf_init(&out);
+	argv_secrets(&out, &d);
+	assert_true(has(&out, "TOKEN-SECRET", "KEY-SECRET", NULL));
+	assert_false(holds_bytes(&out, "300000"));
+	assert_false(holds_bytes(&out, "make test"));
+	strbuf_release(&out);
+}
+
 int main(void)
 {
 	static struct plan p;
@@ -154,6 +173,7 @@ int main(void)
 	plan_add(&p, "the walls are asked for", walls, NULL);
 	plan_add(&p, "no option holds a secret", no_secret_in_options, NULL);
 	plan_add(&p, "what the host lacks is left out", missing_parts, NULL);
+	plan_add(&p, "keys are blanked in the terminal, settings are not", what_is_blanked, NULL);
 	PLAN_ROWS(&p, rows, env_row);
 	return plan_run("sandbox argv", &p);
 }
