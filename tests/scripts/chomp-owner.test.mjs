@@ -33,7 +33,7 @@ function spawned(argv, { input = '', env = {}, cwd = dir } = {}) {
 	return new Promise((resolve, reject) => {
 		const child = spawn(argv[0], argv.slice(1), {
 			cwd,
-			env: { PATH: '/usr/local/bin:/usr/bin:/bin', HOME: dir, LANG: 'C.UTF-8', TERM: 'xterm-256color', CHOMP_URL: api.url, CHOMP_TOKEN_FILE: tokenFile, CHOMP_RETRY_SECONDS: '20', GIT_CONFIG_NOSYSTEM: '1', ...env },
+			env: { PATH: '/usr/local/bin:/usr/bin:/bin', HOME: dir, LANG: 'C.UTF-8', TERM: 'xterm-256color', CHOMP_URL: api.url, CHOMP_TOKEN_FILE: tokenFile, CHOMP_RETRY_SECONDS: '60', GIT_CONFIG_NOSYSTEM: '1', ...env },
 		});
 		const parts = { stdout: [], stderr: [] };
 		for (const name of ['stdout', 'stderr']) child[name].on('data', (d) => parts[name].push(d));
