@@ -5,6 +5,7 @@ import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
+import { startStepper } from '../lib/box-scripts.mjs';
 import { startInstance } from '../lib/instance.mjs';
 import { waitFor } from '../lib/wait.mjs';
 
@@ -12,11 +13,16 @@ const KEY = 'sk-or-v1-0123456789abcdefghijklmnopqrstuvwxyz';
 
 describe('a recording', () => {
 	let chomp;
+	let steps;
 	before(async () => {
+		steps = await startStepper();
 		chomp = await startInstance();
 		await chomp.api.post('/api/config/keys', { key: 'OPENROUTER_API_KEY', value: KEY });
 	});
-	after(() => chomp.stop());
+	after(async () => {
+		await chomp?.stop();
+		await steps?.close();
+	});
 
 	const film = async (id, sid = 's1') => {
 		const said = await chomp.api.get(`/api/tasks/${id}/sessions/${sid}/recording`);
@@ -32,10 +38,14 @@ describe('a recording', () => {
 
 	test('is asciicast v2: the bytes of the log in the order of time, resizes, and marks of what was reported', async () => {
 		const { id } = await chomp.create({
-			prompt: `printf 'one \\303'; sleep 0.2; printf '\\251\\377 two\\n'; stty cols 100 rows 30; echo wide; chomp update --tokens 1234; echo "last"; chomp handoff "the rest"`,
+			prompt: steps.script(`printf 'one \\303'; wait_for two; printf '\\251\\377 two\\n'; stty cols 100 rows 30; echo wide; chomp update --tokens 1234; echo "last"; chomp handoff "the rest"`),
 			agent: 'shell',
 			run: true,
 		});
+		await waitFor('the first words were shown', async () => (await chomp.output(id)).includes('one'));
+		const pause = Date.now();
+		await waitFor('a while has passed', () => Date.now() - pause > 200);
+		steps.release('two');
 		await ended(id, 'queued');
 		const { said, head, events, shown } = await film(id);
 		assert.match(said.headers['content-type'], /^application\/x-asciicast/);
