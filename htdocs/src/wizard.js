@@ -14,7 +14,7 @@ function press(step) {
 document.addEventListener('keydown', (event) => {
 	if (event.key === 'Enter' && (event.ctrlKey || event.metaKey) && event.target.closest?.('.wizard textarea')) {
 		event.preventDefault();
-		event.target.form.requestSubmit(event.target.form.querySelector('.btn-primary'));
+		event.target.form.querySelector('.btn-primary').click();
 	}
 });
 document.addEventListener('invalid', (event) => {
