@@ -40,6 +40,7 @@
 <header class="topbar">
 <?cs if:home ?><h1 class="wordmark">chomp<span class="gold" aria-hidden="true">.</span></h1><?cs else ?><a class="wordmark" href="/">chomp<span class="gold" aria-hidden="true">.</span></a><?cs /if ?>
 <div class="topbar-buttons">
+<?cs if:home ?><a id="new-task-top" class="btn-round" href="/partials/create" aria-label="New task"><span aria-hidden="true">+</span></a><?cs /if ?>
 <?cs if:owner ?><a id="open-settings" class="btn-round" href="/partials/settings" aria-label="Settings"><span aria-hidden="true">⚙&#xFE0E;</span></a><?cs /if ?>
 <button id="theme" class="btn-round needs-script" type="button" aria-label="Dark theme" aria-pressed="false"><span class="on-light" aria-hidden="true">☾</span><span class="on-dark" aria-hidden="true">☀&#xFE0E;</span></button>
 </div>
