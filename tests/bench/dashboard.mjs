@@ -26,26 +26,23 @@ try {
 	const workers = chomp.pids('worker');
 	const spent = () => workers.reduce((ns, pid) => ns + Number(fs.readFileSync(`/proc/${pid}/schedstat`, 'utf8').split(' ')[0]), 0);
 	const list = (headers = {}) => chomp.api.get('/partials/tasks?tab=active', { headers: { 'HX-Request': 'true', ...headers } });
-	const cost = async (headers, status, prepare = () => {}) => {
+	const cost = async (headers, status, otherwise = () => {}) => {
+		let counted = 0;
 		for (let i = 0; i < 50; i++) await list(headers());
 		const before = spent();
 		for (let i = 0; i < REQUESTS; i++) {
-			await prepare();
 			const said = await list(headers());
-			if (said.status !== status) throw new Error(`${said.status} instead of ${status}`);
+			if (said.status === status) counted++;
+			else otherwise(said);
 		}
+		if (counted < 0.99 * REQUESTS) throw new Error(`${counted} of ${REQUESTS} answers were ${status}`);
 		return (spent() - before) / 1e6 / REQUESTS;
 	};
 	const cards = await cost(() => ({}), 200);
 	mark('a list of 50 cards', `${cards.toFixed(3)} ms of processor time`, cards <= 0.4, 'at most 0.4 ms');
 	// An ETag holds for a minute at most: ages are new then.
-	let etag = '';
-	let until = 0;
-	const same = await cost(() => ({ 'If-None-Match': etag }), 304, async () => {
-		if (Date.now() < until) return;
-		etag = (await list()).headers.etag;
-		until = Math.floor(Date.now() / 60_000) * 60_000 + 60_000;
-	});
+	let etag = (await list()).headers.etag;
+	const same = await cost(() => ({ 'If-None-Match': etag }), 304, (said) => (etag = said.headers.etag));
 	mark('the same, unchanged', `${same.toFixed(3)} ms of processor time`, same <= cards / 2, 'at most half of it');
 
 	const { scores, shift, found } = await lighthouseOf(chomp, '/', ['performance', 'accessibility', 'best-practices'], { runs: 3 });
