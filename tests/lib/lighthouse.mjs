@@ -46,7 +46,7 @@ export async function lighthouseOf(chomp, route, categories, { runs = 1 } = {}) 
 			scores: Object.fromEntries(categories.map((c) => [c, middle(all.map((lhr) => score(lhr, c)))])),
 			found: Object.values(last.audits)
 				.filter((a) => a.score !== null && a.score < 1 && a.scoreDisplayMode !== 'informative')
-				.map((a) => `${a.id}: ${a.displayValue || a.title} ${(a.details?.items ?? []).map((i) => i.node?.snippet ?? '').join(' ').slice(0, 600)}`),
+				.map((a) => `${a.id}: ${a.displayValue || a.title} ${[a.details?.items].flat().map((i) => i?.node?.snippet ?? '').join(' ').slice(0, 600)}`),
 			shift: last.audits['cumulative-layout-shift']?.numericValue,
 		};
 	} finally {
