@@ -43,13 +43,16 @@ def table:
 
 # ---- lists ----
 
+# Nobody has said how many: that is not none.
+def reported: .tokens > 0 or any(.sessions[]?; .tokens != null);
+
 def list_row: { id, status: (if .status == "queued" and .held then "held" elif .status == "queued" and .parked_until != null then "parked" else .status end),
-	who: who, tokens, age: (.created | age), title: (.prompt | title) };
+	who: who, tokens: (if reported then .tokens else null end), age: (.created | age), title: (.prompt | title) };
 
 # A narrow terminal gets fewer columns rather than broken lines.
 def list_table:
 	if length == 0 then empty else
-	if $width == 0 or $width >= 70 then [[">ID", "STATUS", "AGENT", ">TOKENS", ">AGE", "PROMPT"]] + map([.id, .status, .who, (.tokens | amount), .age, .title])
+	if $width == 0 or $width >= 70 then [[">ID", "STATUS", "AGENT", ">TOKENS", ">AGE", "PROMPT"]] + map([.id, .status, .who, (if .tokens == null then "-" else .tokens | amount end), .age, .title])
 	elif $width >= 50 then [[">ID", "STATUS", "AGENT", "PROMPT"]] + map([.id, .status, .who, .title])
 	else [[">ID", "STATUS", "PROMPT"]] + map([.id, .status, .title]) end
 	| table end;
@@ -80,7 +83,7 @@ def task_view:
 	field("repository"; .repo_url), field("branch"; .branch), field("directory"; .dir), field("host"; .host), field("network"; .network),
 	(if .priority != 0 then field("priority"; .priority | tostring) else empty end),
 	field("created"; .created), field("updated"; .updated),
-	field("tokens"; "\(.tokens)" + (if .token_budget then " of \(.token_budget)" else "" end) + (if .budget_exceeded then ", over the budget" else "" end)),
+	field("tokens"; (if reported then "\(.tokens)" else "not reported" end) + (if reported and .token_budget then " of \(.token_budget)" else "" end) + (if .budget_exceeded then ", over the budget" else "" end)),
 	(if .cost_usd != null then field("cost"; "$\(.cost_usd)") else empty end),
 	field("error"; .error),
 	field("artifacts"; [.artifacts[]? | .name? // tostring] | join(" ")),

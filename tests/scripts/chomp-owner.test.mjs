@@ -488,7 +488,7 @@ describe('what is written about it', () => {
 	test('the completion knows which tasks a verb can be about', async () => {
 		api.onRequest(({ path: at }) => (at.startsWith('/api/tasks') ? { body: { tasks: [task({ id: '9', status: 'active' }), task({ id: '8' }), task({ id: '7', status: 'failed' })], next_cursor: null } } : { body: { pi: {}, shell: {} } }));
 		const complete = async (...words) =>
-			(await spawned(['bash', '-c', `. ${scripts}/completion/chomp; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _chomp "$1"; printf '%s\\n' "\${COMPREPLY[@]}"`, 'x', path.join(scripts, 'chomp'), ...words])).out.trim().split('\n');
+			(await spawned(['bash', '-c', `CHOMP_COMPLETION_SECONDS=60; . ${scripts}/completion/chomp; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _chomp "$1"; printf '%s\\n' "\${COMPREPLY[@]}"`, 'x', path.join(scripts, 'chomp'), ...words])).out.trim().split('\n');
 		assert.deepEqual(await complete('run', ''), ['8']);
 		assert.deepEqual(await complete('watch', ''), ['9']);
 		assert.deepEqual(await complete('retry', ''), ['7']);
