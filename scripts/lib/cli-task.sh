@@ -15,6 +15,9 @@ help_add() {
 		  --host H           local or cloudflare; --network N: none, internet or host
 		  --priority N       higher is earlier
 		  --budget N         tokens; --on-budget flag|stop
+		  --gate PATH        the script in the repository that judges the work (default gates/health.sh), or none
+		  --gate-loops N     how often it may fail; --gate-edits: the agent's own version of it counts
+		  --review           done only when you approve
 		  --run              start it now; --watch: and show its terminal
 		  --key KEY          Idempotency-Key: the same one within 24 hours adds nothing again
 		  --json             the task as JSON
@@ -22,7 +25,7 @@ help_add() {
 }
 
 owner_add() {
-	options '|file|dir|repo|branch|agent|model|router|host|network|priority|budget|on-budget|key|run!|watch!|json!|' "$@"
+	options '|file|dir|repo|branch|agent|model|router|host|network|priority|budget|on-budget|gate|gate-loops|gate-edits!|review!|key|run!|watch!|json!|' "$@"
 	local key=${opt[key]-}
 	add_prompt
 	[[ ! ${opt[watch]-} ]] || opt[run]=1
@@ -65,11 +68,14 @@ add_dir() {
 
 add_body() {
 	local name args=()
-	for name in priority budget; do
+	for name in priority budget gate-loops; do
 		[[ ${opt[$name]-0} =~ ^-?[0-9]{1,15}$ ]] || die 2 "add: --$name: a whole number is wanted"
 	done
-	for name in dir repo branch agent model router host network priority budget on-budget; do
+	for name in dir repo branch agent model router host network priority budget on-budget gate gate-loops; do
 		[[ ! ${opt[$name]-} ]] || args+=(--arg "${name//-/_}" "${opt[$name]}")
+	done
+	for name in gate-edits review; do
+		[[ ! ${opt[$name]-} ]] || args+=(--argjson "${name//-/_}" true)
 	done
 	jq -Rsc "${args[@]}" --argjson run "$([[ ${opt[run]-} ]] && echo true || echo false)" '
 		{prompt: ., run: $run} + ($ARGS.named | del(.run)
@@ -151,7 +157,7 @@ move_body() {
 	case $1 in
 	done | fail | update | handoff) report | jq -c --arg id "$2" '{id: $id} + .' ;;
 	*)
-		for name in agent model router budget; do
+		for name in agent model router budget comment; do
 			[[ ! ${opt[$name]-} ]] || args+=(--arg "${name/budget/token_budget}" "${opt[$name]}")
 		done
 		jq -nc "${args[@]}" --arg id "$2" '$ARGS.named'
@@ -189,7 +195,7 @@ took_effect() {
 	run) wanted=active ;;
 	"done") wanted=done ;;
 	fail) wanted=failed ;;
-	cancel | retry | handoff) wanted=queued ;;
+	cancel | retry | handoff | sendback) wanted=queued ;;
 	delete)
 		[[ $status == 404 ]] && answer="{\"id\":\"$2\"}"
 		return
@@ -302,6 +308,36 @@ owner_retry() {
 	ids_wanted retry "${#words[@]}"
 	[[ -z ${opt[budget]-} ]] || whole_number --budget "${opt[budget]}"
 	each retry "${words[@]}"
+}
+
+help_approve() {
+	cat <<-'END'
+		usage: chomp approve [--json] ID…       the work of a task that waits for review is good
+	END
+}
+
+owner_approve() {
+	options '|json!|' "$@"
+	ids_wanted approve "${#words[@]}"
+	each approve "${words[@]}"
+}
+
+help_sendback() {
+	cat <<-'END'
+		usage: chomp sendback ID COMMENT [--json]
+
+		The work of a task that waits for review is not good yet: it is queued again, and the comment is what the next
+		session is asked to do (- reads it from standard input).
+	END
+}
+
+owner_sendback() {
+	options '|json!|' "$@"
+	ids_wanted sendback
+	opt[comment]=${words[*]:1}
+	[[ ${opt[comment]} != - ]] || opt[comment]=$(first_bytes)
+	[[ ${opt[comment]} == *[![:space:]]* ]] || die 2 "sendback: say what is to be done: chomp sendback ID COMMENT"
+	each sendback "${words[0]}"
 }
 
 help_drop() {

@@ -11,7 +11,7 @@
 #   NO_COLOR            no colours, on a terminal too
 #   BROWSER             what `chomp open` starts
 
-readonly OWNER_VERBS="add list show run watch logs diff apply done fail handoff update cancel retry drop log status keys agents open"
+readonly OWNER_VERBS="add list show run watch logs diff apply done fail handoff update cancel retry approve sendback drop log status keys agents open"
 for part in task list config work stamp; do
 	# shellcheck source=/dev/null
 	. "$here/lib/cli-$part.sh"
@@ -36,6 +36,8 @@ owner_usage() {
 		  update ID --tokens N       report tokens by hand
 		  cancel ID…                 stop it, and keep it in the queue
 		  retry ID…                  queue a finished task again: --budget N
+		  approve ID…                a task that waits for review is done
+		  sendback ID COMMENT        it is not: the comment is the next session's prompt
 		  drop ID…                   delete
 		  status                     how chomp is
 		  keys [set NAME | rm NAME]  the providers' keys; a value is read from standard input

@@ -68,9 +68,9 @@ describe('add', () => {
 	});
 	test('sends every option under its name in the API, and a directory as the server knows it', async () => {
 		const said = await sent(['add', '--dir', 'sub/../here', '--branch', 'b', '--agent', 'pi', '--model=m', '--router', 'custom', '--host', 'local',
-			'--network', 'none', '--priority', '-3', '--budget', '900', '--on-budget', 'stop', '--run', 'x']);
+			'--network', 'none', '--priority', '-3', '--budget', '900', '--on-budget', 'stop', '--gate', 'check.sh', '--gate-loops', '2', '--gate-edits', '--review', '--run', 'x']);
 		assert.deepEqual(last(said), { prompt: 'x', run: true, dir: path.join(dir, 'here'), branch: 'b', agent: 'pi', model: 'm', router: 'custom', host: 'local',
-			network: 'none', priority: '-3', token_budget: '900', on_budget: 'stop' });
+			network: 'none', priority: '-3', token_budget: '900', on_budget: 'stop', gate: 'check.sh', gate_loops: '2', gate_edits: true, review: true });
 		assert.deepEqual(last(await sent(['add', '--repo', 'https://example.org/r.git', '--dir', 'sub', 'x'])),
 			{ prompt: 'x', run: false, repo_url: 'https://example.org/r.git', dir: 'sub' });
 		assert.equal(said.out, 'task 7 is queued\n');
@@ -237,6 +237,7 @@ describe('the verbs and their bodies', () => {
 		[['handoff', '7', 'half', 'done'], 'handoff', { id: '7', summary: 'half done' }],
 		[['update', '7', '--usage', '{"input":1,"output":2}'], 'update', { id: '7', usage: { input: 1, output: 2, cache_read: 0, cache_write: 0 } }],
 		[['cancel', '7'], 'cancel', { id: '7' }], [['retry', '7', '--budget', '900'], 'retry', { id: '7', token_budget: '900' }], [['drop', '7'], 'delete', { id: '7' }],
+		[['approve', '7'], 'approve', { id: '7' }], [['sendback', '7', 'once', 'more'], 'sendback', { id: '7', comment: 'once more' }],
 	];
 	for (const [args, verb, body] of rows)
 		test(args.join(' '), async () => {
@@ -467,7 +468,7 @@ describe('what is written about it', () => {
 
 	test('every verb is in the help, the manual and the completion', async () => {
 		const help = (await chomp(['--help'])).out;
-		assert.equal(verbs.length, 20);
+		assert.equal(verbs.length, 22);
 		for (const verb of verbs) {
 			assert.match(help, new RegExp(`^  ${verb} `, 'm'), verb);
 			assert.match(manual, new RegExp(`^\\.(BI?R?|B) ${verb}\\b`, 'm'), verb);
