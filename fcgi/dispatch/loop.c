@@ -13,7 +13,8 @@
 #include "dispatch/upkeep.h"
 #include "store/platforms.h"
 
-enum { REFRESH_RETRY_MS = 5000 };
+/* The first news after a while is taken in at once, a storm of them a hundred times a second. */
+enum { REFRESH_RETRY_MS = 5000, REFRESH_GAP_MS = 10 };
 
 struct loop {
 	struct dispatcher *d;
@@ -22,6 +23,7 @@ struct loop {
 	int signals, events, log_watch, asked_watch;
 	int64_t stop_at;    /* monotonic, 0: goes on */
 	int64_t refresh_at; /* monotonic, 0: when there is news */
+	int64_t rest_until; /* monotonic: the log is not listened to before */
 };
 
 /* ---- what wakes us ---- */
@@ -157,12 +159,17 @@ static int64_t turn(struct loop *l)
 static void wait_and_read(struct loop *l, int64_t timeout_ms)
 {
 	struct httpc_fd fds[] = { { .fd = l->signals }, { .fd = l->events } };
+	int64_t rest = l->rest_until - l->d->mono_ms();
 
-	httpc_wait(l->h, fds, 2, timeout_ms);
+	if (rest > 0 && (timeout_ms < 0 || timeout_ms > rest))
+		timeout_ms = rest;
+	httpc_wait(l->h, fds, rest > 0 ? 1 : 2, timeout_ms);
 	if (fds[0].readable)
 		read_signals(l);
-	if (fds[1].readable)
+	if (fds[1].readable) {
 		read_events(l);
+		l->rest_until = l->d->mono_ms() + REFRESH_GAP_MS;
+	}
 }
 
 static void run(struct loop *l)

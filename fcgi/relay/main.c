@@ -16,7 +16,7 @@
 #include "relay/terminal.h"
 #include "store/store.h"
 
-enum { AGAIN_MS = 250 };
+enum { AGAIN_MS = 250, LOG_REST_MS = 10 /* a storm of changes is taken in a hundred times a second */ };
 
 static int accept_conn(void *app, const struct upgrade *u, struct conn *c, void **owner,
 		       const struct conn_ops **ops)
@@ -107,9 +107,9 @@ static enum err watch(struct relay *r, struct arena *a, struct watched *w, struc
 	w->secrets_fd = watch_fd(a, r->app.var, secrets, IN_MOVED_TO | IN_CREATE | IN_CLOSE_WRITE | IN_DELETE);
 	if (w->log_fd < 0 || w->secrets_fd < 0)
 		return err_set(e, ERR_IO, 0, "state/ and secrets/ cannot be watched");
-	if ((rc = wsock_watch(r->loop, w->log_fd, log_grew, w, e)) != ERR_OK)
+	if ((rc = wsock_watch(r->loop, w->log_fd, LOG_REST_MS, log_grew, w, e)) != ERR_OK)
 		return rc;
-	return wsock_watch(r->loop, w->secrets_fd, secrets_changed, w, e);
+	return wsock_watch(r->loop, w->secrets_fd, 0, secrets_changed, w, e);
 }
 
 /* As the dispatcher reads them (fcgi/dispatch/main.c). */

@@ -21,6 +21,9 @@ enum { HEADER_MAX = 8192, PING_S = 30, DEAD_S = 45, HANDSHAKE_S = 10, VIEWER_PIE
        TX_PACKET = WSOCK_PIECE + WSFRAME_HEAD_MAX /* else what is sent is cut to rx_buffer_size */ };
 
 struct watch {
+	lws_sorted_usec_list_t rest; /* lws hands it back: first, so that it is the watch */
+	struct lws *wsi;
+	int64_t rest_ms;
 	void (*fn)(void *);
 	void *arg;
 };
@@ -547,6 +550,13 @@ static int on_http(struct lws *wsi, enum lws_callback_reasons reason, void *user
 }
 
 /* ---- descriptors ---- */
+static void on_rested(lws_sorted_usec_list_t *rest)
+{
+	struct watch *watch = (struct watch *)(void *)rest;
+
+	lws_rx_flow_control(watch->wsi, 1);
+}
+
 static int on_watch(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in, size_t len)
 {
 	struct watch *watch = lws_get_opaque_user_data(wsi);
@@ -556,9 +566,14 @@ static int on_watch(struct lws *wsi, enum lws_callback_reasons reason, void *use
 	(void)len;
 	if (reason == LWS_CALLBACK_RAW_RX_FILE && watch != NULL) {
 		watch->fn(watch->arg);
-	} else if (reason == LWS_CALLBACK_RAW_CLOSE_FILE) {
+		if (watch->rest_ms > 0) {
+			lws_rx_flow_control(wsi, 0);
+			lws_sul_schedule(lws_get_context(wsi), 0, &watch->rest, on_rested, watch->rest_ms * LWS_US_PER_MS);
+		}
+	} else if (reason == LWS_CALLBACK_RAW_CLOSE_FILE && watch != NULL) {
 		/* WSI_DESTROY follows, and goes to the first protocol: it must not find our pointer. */
 		lws_set_opaque_user_data(wsi, NULL);
+		lws_sul_cancel(&watch->rest);
 		free(watch);
 	}
 	return 0;
@@ -573,11 +588,13 @@ static const struct lws_protocols protocols[] = {
 	{ 0 },
 };
 
-enum err wsock_watch(struct wsock *w, int fd, void (*fn)(void *), void *arg, struct errinfo *e)
+enum err wsock_watch(struct wsock *w, int fd, int64_t rest_ms, void (*fn)(void *), void *arg, struct errinfo *e)
 {
 	lws_sock_file_fd_type desc = { .filefd = fd };
 	struct watch *watch = xmalloc(sizeof *watch);
 
+	memset(watch, 0, sizeof *watch);
+	watch->rest_ms = rest_ms;
 	watch->fn = fn;
 	watch->arg = arg;
 	struct lws *wsi = lws_adopt_descriptor_vhost(w->vhost, LWS_ADOPT_RAW_FILE_DESC, desc, "watch", NULL);
@@ -585,6 +602,7 @@ enum err wsock_watch(struct wsock *w, int fd, void (*fn)(void *), void *arg, str
 		free(watch);
 		return err_set(e, ERR_IO, 0, "a descriptor cannot be watched");
 	}
+	watch->wsi = wsi;
 	lws_set_opaque_user_data(wsi, watch);
 	return ERR_OK;
 }
@@ -811,7 +829,7 @@ enum err wsock_open(struct wsock **out, const char *path, const struct wsock_ops
 		return err_set(e, ERR_IO, 0, "cannot listen on %s", path);
 	}
 	*out = w;
-	return wsock_watch(w, w->signals, on_signal, w, e);
+	return wsock_watch(w, w->signals, 0, on_signal, w, e);
 }
 
 void wsock_run(struct wsock *w)

@@ -52,8 +52,8 @@ void wsock_run(struct wsock *w); /* until wsock_quit */
 void wsock_quit(struct wsock *w);
 void wsock_close(struct wsock *w);
 
-/* Call fn(arg) when fd is readable.  The loop owns fd from now on. */
-enum err wsock_watch(struct wsock *w, int fd, void (*fn)(void *), void *arg, struct errinfo *e);
+/* Call fn(arg) when fd is readable, and not again for rest_ms (0: at once).  The loop owns fd from now on. */
+enum err wsock_watch(struct wsock *w, int fd, int64_t rest_ms, void (*fn)(void *), void *arg, struct errinfo *e);
 
 /* A one-shot timer; memory is the caller's and must be all zero at first.  ms < 0 cancels. */
 struct wsock_timer {

@@ -14,6 +14,23 @@ const again = (form) => delete form.dataset?.sent;
 addEventListener('pageshow', () => document.querySelectorAll('form[data-sent]').forEach(again));
 document.addEventListener('htmx:afterRequest', ({ detail }) => again(detail.elt.closest?.('form') ?? detail.elt));
 
+// ---- heard in any case ----
+// What was tapped may have been merged away by a push before its own answer came. htmx then tells an element that is in no page.
+document.addEventListener('htmx:beforeRequest', ({ detail }) => {
+	const { xhr, elt } = detail;
+	let heard = true;
+	xhr.addEventListener('readystatechange', () => {
+		if (xhr.readyState === XMLHttpRequest.DONE) heard = elt.isConnected;
+	});
+	xhr.addEventListener('loadend', () => {
+		if (heard) return;
+		const tell = (name) => document.body.dispatchEvent(new CustomEvent(name, { bubbles: true, detail }));
+		if (xhr.status === 0) tell('htmx:sendError');
+		else if (!detail.successful) tell('htmx:responseError');
+		tell('htmx:afterRequest');
+	});
+});
+
 // ---- what is said ----
 const inSheet = (elt) => elt.closest('dialog');
 const FIELDS = ['prompt', 'dir', 'repo_url', 'branch', 'model', 'router', 'host', 'network', 'priority', 'token_budget', 'on_budget', 'gate', 'gate_loops', 'gate_edits'];

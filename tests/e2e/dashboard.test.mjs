@@ -189,6 +189,19 @@ test('stop, hand off, retry and delete take two taps, and none of them is a dial
 	assert.equal((await chomp.api.get(`/api/tasks/${made.id}`)).status, 404);
 }));
 
+test('an answer that comes after a push has taken away what was tapped is told all the same', () => withPage(phone, async (page) => {
+	const made = await chomp.create({ prompt: 'sleep 3000', agent: 'shell' });
+	await page.locator(`#run-${made.id}`).waitFor();
+	await page.route('**/api/tasks/run', async (route) => {
+		const answer = await route.fetch();
+		await page.locator(`#run-${made.id}`).waitFor({ state: 'detached' });
+		await route.fulfill({ response: answer });
+	});
+	await page.tap(`#run-${made.id}`);
+	await toast(page, new RegExp(`Task ${made.id} is starting`));
+	await chomp.post('delete', { id: made.id });
+}));
+
 test('the diff of a task: files, counts, lines, and the patch to take away', () => withPage(phone, async (page) => {
 	const patch = 'diff --git a/a.c b/a.c\n--- a/a.c\n+++ b/a.c\n@@ -1,2 +1,3 @@\n same\n-<old>\n+<new>\n+more\n';
 	const made = await chomp.create({ prompt: `printf '%s' '${patch}' >/tmp/p; chomp artifact /tmp/p changes.patch`, agent: 'shell', run: true });

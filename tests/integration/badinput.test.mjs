@@ -228,6 +228,7 @@ describe('a directory that cannot be', () => {
 			assert.equal(failed.sessions[0].result, 'failed');
 			assert.equal(failed.sessions[0].dispatch.state, 'failed');
 			assert.equal(failed.sessions[0].dispatch.attempts, 1, 'it is permanent: one attempt');
+			await chomp.settled(task.id);
 			assert.doesNotMatch(await chomp.output(task.id), /must not run/);
 			assert.deepEqual(await chomp.task(id), other, 'no other task was touched');
 		});

@@ -44,6 +44,7 @@ test('a task from the command line to its end', async () => {
 	assert.match(await ok(['run', '--next']), new RegExp(`task ${made.id} is active \\(shell/bash\\)`));
 	await chomp.until(made.id, 'done');
 	await waitFor('its output is there', async () => (await ok(['logs', made.id])).includes("é 'quoted' 42"));
+	await chomp.settled(made.id);
 	assert.equal(await ok(['logs', made.id, 's1']), await chomp.output(made.id));
 	assert.match(await ok(['list']), /^ID +STATUS +AGENT.*\n *\d+ +done +shell\/bash/);
 	assert.match(await ok(['show', made.id]), /exit code 0/);

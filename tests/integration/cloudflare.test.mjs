@@ -107,7 +107,7 @@ describe('chomp with the Cloudflare host', { skip: noCloudHost }, () => {
 		const t = await chomp.until(id, 'failed');
 		assert.equal(t.sessions[0].result, 'lost');
 		assert.equal((await v.closed()).code, 1000);
-		assert.match(await chomp.output(id), /up/, 'what it showed is kept');
+		await waitFor('what it showed is kept', async () => /up/.test(await chomp.output(id)));
 		assert.ok(!(await cloud.calls()).up.includes(sandbox));
 	});
 

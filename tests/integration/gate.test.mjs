@@ -55,6 +55,7 @@ describe('a gate', () => {
 		assert.match(git(clean, 'log', '-1', '--format=%B'), new RegExp(`\nTask: ${t.id}\nAgent: shell/bash\n`));
 		assert.equal(git(clean, 'log', '-1', '--format=%an').trim(), 'shell');
 		assert.deepEqual(t.artifacts.find((a) => a.name === 'changes.patch').patch, { files: 1, added: 1, removed: 0 });
+		await chomp.settled(t.id);
 		assert.match(await chomp.output(t.id), /gate failed, exit code 3[\s\S]*another try[\s\S]*gate passed/);
 		await waitFor('the first session has its own output', async () => /gate failed/.test(await chomp.output(t.id, 's1')));
 	});
@@ -80,6 +81,7 @@ describe('a gate', () => {
 		assert.equal(t.sessions[0].gate.changed, true);
 		assert.equal(t.sessions[0].gate.exit_code, 3);
 		assert.equal(t.sessions[0].gate.gate_hash, sha256(GATE));
+		await chomp.settled(t.id);
 		assert.match(await chomp.output(t.id), /the agent changed gates\/health\.sh; the version of the base commit judged/);
 		assert.match(await artifact(t.id, 'changes.patch'), /^\+exit 0$/m, "the agent's version is part of its work");
 		assert.equal(treeHash(repo), was);
@@ -101,6 +103,7 @@ describe('a gate', () => {
 	test('that the repository has not is said before the agent starts', async () => {
 		const t = await ran({ dir: repoWith(), gate: 'gates/none.sh', prompt: 'echo started' }, 'failed');
 		assert.match(t.error, /the repository has no gates\/none\.sh/);
+		await chomp.settled(t.id);
 		assert.doesNotMatch(await chomp.output(t.id), /^started/m);
 	});
 
@@ -128,6 +131,7 @@ describe('a gate', () => {
 		const log = await artifact(t.id, 'gate-1.log');
 		assert.ok(log.startsWith('begin\n') && /the end\n$/.test(log) && /bytes are not kept/.test(log));
 		assert.ok(log.length < 1_200_000, String(log.length));
+		await chomp.settled(t.id);
 		assert.ok((await chomp.output(t.id)).length < 400_000);
 		assert.match(await artifact(t.id, 'changes.patch'), /^\+s1\n\+s2$/m);
 	});

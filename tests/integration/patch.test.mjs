@@ -175,6 +175,7 @@ describe('a directory of this host', () => {
 		const failed = await chomp.until(task.id, (t) => t.status !== 'active');
 		assert.equal(failed.status, 'failed');
 		assert.match(failed.error, words);
+		await chomp.settled(task.id);
 		assert.doesNotMatch(await chomp.output(task.id), /must not run/);
 	}
 

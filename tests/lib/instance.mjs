@@ -155,7 +155,7 @@ export async function startInstance({ env = {}, files = {}, wrap = [], varDir, p
 	}
 
 	const processes = () => belongingTo(home);
-	return {
+	const instance = {
 		url,
 		port: origin.port,
 		var: home,
@@ -192,11 +192,15 @@ export async function startInstance({ env = {}, files = {}, wrap = [], varDir, p
 					...options,
 				},
 			),
+		// its sandbox is gone and everything it showed is here: nothing changes by itself any more
+		settled: (id) =>
+			instance.until(id, (t) => t.status !== 'active' && t.sessions.every((s) => s.kill?.state !== 'pending')),
 		pids: (role) => {
 			const list = processes();
 			return list.filter((p) => roles[role](p, list)).map((p) => p.pid);
 		},
 	};
+	return instance;
 }
 
 // An instance for the tests of one file or one describe: ended after them. `after` is node:test's.
