@@ -184,7 +184,7 @@ export async function startInstance({ env = {}, files = {}, wrap = [], varDir, p
 				`task ${id} is ${typeof wanted === 'string' ? wanted : 'as wanted'}`,
 				async () => {
 					const t = await task(id);
-					return (typeof wanted === 'string' ? t.status === wanted : wanted(t)) && t;
+					return (typeof wanted === 'string' ? t.status === wanted : await wanted(t)) && t;
 				},
 				{
 					context: async () =>
