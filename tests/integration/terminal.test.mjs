@@ -303,7 +303,8 @@ describe('who is kept out of the terminal', async () => {
 		const large = viewer(chomp, id);
 		await large.opened();
 		large.ws.send(Buffer.alloc(200_000, 'a'));
-		assert.equal((await large.closed()).code, 1009);
+		// nobody reads the rest of it, so the word why may be lost with the connection (1006)
+		assert.ok([1009, 1006].includes((await large.closed()).code));
 		const long = viewer(chomp, id);
 		await long.opened();
 		long.ws.send('x'.repeat(10_000));
